@@ -1,0 +1,206 @@
+"""The event contract: what a hit is, how it is read from a request body, and which of its values do not fit.
+
+A hit is a flat mapping of Measurement Protocol parameters to TEXT. Whatever the transport (JSON, form, query string), a
+number keeps the letters it came with ("12.50" never passes through a float), so that money stays exact; unknown keys
+are kept. A hit needs `t` and one of `cid` and `uid`; beyond that nothing a client writes into a value fails its hit: a
+value that does not fit its parameter stays as it came and is flagged (`invalid_parameters`).
+
+Only the standard library is imported: this module runs in Lambda and is shared with the simulator and the platform.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+from collector.parameters import CHOICES, INDEX_BOUNDS, NON_NEGATIVE, PARAMETERS, Kind, Parameter
+
+# `event_at` is received_at minus the queue time; the protocol does not promise to take hits older than this.
+MAX_QUEUE_TIME_MS = 4 * 60 * 60 * 1000
+
+# A hit: names to texts. Only a JSON client can nest; what it nests stays JSON.
+Hit = dict[str, Any]
+
+_BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
+_INDEX = re.compile(r"([a-z]+)(\d{1,8})(?!\d)", re.ASCII)
+_MAX_NESTING = 32
+_FORMS = {
+    Kind.INTEGER: re.compile(r"-?\d{1,18}", re.ASCII),
+    Kind.CURRENCY: re.compile(r"-?(\d+(\.\d*)?|\.\d+)", re.ASCII),
+    Kind.NUMBER: re.compile(r"-?(\d+(\.\d*)?|\.\d+)", re.ASCII),
+    Kind.BOOLEAN: re.compile(r"[01]|true|false", re.ASCII),
+}
+
+
+class NotAHit(ValueError):
+    """Why a body or a mapping is no hit: `reason` is a stable code, `detail` a sentence that names the parameter."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Reading
+# ---------------------------------------------------------------------------------------------------------------------
+class _Number(str):
+    """A JSON number's literal text, told apart from a JSON string until we know whether it is nested."""
+
+
+def _no_such_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_no_such_constant, strict=False)
+
+
+def parse_json(text: str) -> Hit:
+    """Read a hit from a JSON object: numbers as their literal text, true/false as words, null left out, nesting kept.
+
+    Raises NotAHit (`malformed_json`, `not_an_object`).
+    """
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise NotAHit("malformed_json", "the JSON is nested too deeply") from None
+    except ValueError as error:
+        raise NotAHit("malformed_json", f"the body is not JSON: {error}") from None
+    if type(value) is not dict:
+        raise NotAHit("not_an_object", "the body has to be one JSON object, parameter names to values")
+    return _flatten(value)
+
+
+def _flatten(value: dict[str, Any]) -> Hit:
+    hit: Hit = {}
+    for key, item in value.items():
+        kind = type(item)
+        if kind is str:
+            hit[key] = item
+        elif kind is _Number:
+            hit[key] = str(item)
+        elif item is True:
+            hit[key] = "true"
+        elif item is False:
+            hit[key] = "false"
+        elif item is not None:
+            hit[key] = _nested(item, 1)
+    return hit
+
+
+def _nested(value: Any, depth: int) -> Any:
+    """Give nested numbers their JSON type back where that changes no digit; the others stay text."""
+    if depth > _MAX_NESTING:
+        raise NotAHit("malformed_json", "the JSON is nested too deeply")
+    if isinstance(value, dict):
+        return {key: _nested(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_nested(item, depth + 1) for item in value]
+    if isinstance(value, _Number):
+        if len(value) <= 18:
+            number = float(value) if any(letter in value for letter in ".eE") else int(value)
+            if repr(number) == value:
+                return number
+        return str(value)
+    return value
+
+
+def parse_form(text: str) -> Hit:
+    """Read a hit from a query string or a form-encoded body; of a repeated name the last value counts.
+
+    Raises NotAHit (`empty_hit`) where there is no parameter at all.
+    """
+    hit: Hit = dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
+    if not hit:
+        raise NotAHit("empty_hit", "there is no parameter: send name=value pairs or a JSON object")
+    return hit
+
+
+def parse_body(text: str) -> Hit:
+    """Read a hit from a body whose content type does not matter: a body that opens with `{` or `[` is JSON, all others
+    are form-encoded (beacons say text/plain for both, and command lines say form for both). Raises NotAHit."""
+    text = text.strip()
+    return parse_json(text) if text[:1] in ("{", "[") else parse_form(text)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Judging
+# ---------------------------------------------------------------------------------------------------------------------
+def require_hit(hit: Mapping[str, Any]) -> None:
+    """Raise NotAHit unless `hit` has a hit type (`t`) and somebody it belongs to (`cid` or `uid`), as non-empty text."""
+    if not _is_text(hit.get("t")):
+        raise NotAHit("missing_hit_type", "parameter t (hit type) is missing")
+    if not _is_text(hit.get("cid")) and not _is_text(hit.get("uid")):
+        raise NotAHit("missing_client_id", "parameter cid (client id) is missing, and uid (user id) too")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+@lru_cache(maxsize=4096)
+def find_parameter(name: str) -> tuple[Parameter, bool] | None:
+    """The contract's row for a parameter name, and whether its indexes are within bounds; None for a custom parameter.
+
+    `find_parameter("pr12cd3")` is the row `pr_cd_`; `pr201id` has that family's row, out of bounds.
+    """
+    parameter = _BY_NAME.get(name)
+    if parameter is not None:
+        return None if "_" in name else (parameter, True)
+    indexes = _INDEX.findall(name)
+    parameter = _BY_NAME.get(_INDEX.sub(r"\1_", name)) if indexes else None
+    if parameter is None:
+        return None
+    return parameter, all(index[0] != "0" and int(index) <= INDEX_BOUNDS[family] for family, index in indexes)
+
+
+def invalid_parameters(hit: Mapping[str, Any]) -> dict[str, str]:
+    """The values of `hit` that do not fit their parameter: name to what was expected, empty for a clean hit.
+
+    Expectations: a kind (`integer`, `currency`, `number`, `boolean`, `text`), `max_bytes`, `index` (out of the family's
+    bounds), `choice` (not one of the protocol's words), `non_negative`. An empty value counts as not given.
+    """
+    invalid: dict[str, str] = {}
+    for name, value in hit.items():
+        found = find_parameter(name)
+        if found is None or value == "":
+            continue
+        expectation = _expectation_missed(*found, value)
+        if expectation is not None:
+            invalid[name] = expectation
+    return invalid
+
+
+def _expectation_missed(parameter: Parameter, in_bounds: bool, value: Any) -> str | None:
+    name, _, kind, max_bytes = parameter
+    if not in_bounds:
+        return "index"
+    if not isinstance(value, str):
+        return kind.value
+    if kind is Kind.TEXT:
+        # The bytes are counted only where there can be too many: a character takes at most four.
+        if max_bytes is not None and len(value) * 4 > max_bytes and len(value.encode("utf-8", "replace")) > max_bytes:
+            return "max_bytes"
+        choices = CHOICES.get(name)
+        return "choice" if choices is not None and value not in choices else None
+    if _FORMS[kind].fullmatch(value) is None:
+        return kind.value
+    return "non_negative" if name in NON_NEGATIVE and value.startswith("-") else None
+
+
+def queue_time_ms(hit: Mapping[str, Any]) -> int:
+    """How long a client held the hit back (`qt`), in ms, within 0..4 h; 0 where it says nothing readable.
+
+    A decimal counts down to the millisecond below, as some clients send one.
+    """
+    value = hit.get("qt")
+    if not isinstance(value, str) or _FORMS[Kind.NUMBER].fullmatch(value) is None:
+        return 0
+    whole = value.partition(".")[0]
+    if whole in ("", "-") or whole.startswith("-"):
+        return 0
+    return MAX_QUEUE_TIME_MS if len(whole.lstrip("0")) > 9 else min(int(whole), MAX_QUEUE_TIME_MS)

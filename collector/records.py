@@ -1,0 +1,118 @@
+"""The archive record: one JSON object a line, whole enough that everything downstream can be rebuilt from it.
+
+`build_record` makes the record of an accepted hit, `build_rejected` that of a refused one (so that it can be counted
+and, once the rule is mended, replayed); `encode` gives the line. The caller passes the event id and both times, so the
+same arguments always give the same bytes: the simulator writes past days with these very functions.
+
+What arrives here is already fit for disk: addresses truncated and headers picked (`collector.privacy`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from collector.contract import invalid_parameters
+
+SCHEMA_VERSION = 1
+SERVICE_ID = "api.collect"
+GIF_HEADERS = {"Content-Type": "image/gif"}
+JSON_HEADERS = {"Content-Type": "application/json"}
+
+Record = dict[str, Any]
+
+
+class Source(NamedTuple):
+    """The request a hit came with. `user_ip` and `headers` as they may be stored; header names in lower case."""
+
+    method: str
+    path: str
+    hostname: str
+    user_ip: str | None
+    headers: Mapping[str, str]
+
+
+def build_record(hit: Mapping[str, Any], source: Source, *, event_id: str, received_at: int, responded_at: int) -> Record:
+    """The record of an accepted hit. Times are epoch milliseconds, `event_id` a uuid.
+
+    Values that do not fit their parameter are named in `invalid_parameters`, a key that clean hits do not have.
+    """
+    request_id = hit.get("z")
+    if not isinstance(request_id, str) or not request_id:
+        request_id = event_id
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "event_id": event_id,
+        "service": {"id": SERVICE_ID},
+        "context": _context(hit, source),
+        "request": {
+            "id": request_id,
+            "timestamp": received_at,
+            "hostname": source.hostname,
+            "path": source.path,
+            "method": source.method,
+            "headers": source.headers,
+            "body": hit,
+        },
+        "response": {"id": request_id, "timestamp": responded_at, "statusCode": 200, "headers": GIF_HEADERS},
+    }
+    invalid = invalid_parameters(hit)
+    if invalid:
+        record["invalid_parameters"] = invalid
+    return record
+
+
+def build_rejected(
+    reason: str,
+    detail: str,
+    payload: str | None,
+    source: Source,
+    *,
+    status: int,
+    event_id: str,
+    received_at: int,
+    responded_at: int,
+) -> Record:
+    """The record of a refused request or batch line: why, and its payload as far as it may be kept (None for nothing)."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "event_id": event_id,
+        "service": {"id": SERVICE_ID},
+        "context": _context({}, source),
+        "request": {
+            "id": event_id,
+            "timestamp": received_at,
+            "hostname": source.hostname,
+            "path": source.path,
+            "method": source.method,
+            "headers": source.headers,
+            "body": None,
+        },
+        "response": {"id": event_id, "timestamp": responded_at, "statusCode": status, "headers": JSON_HEADERS},
+        "rejected": {"reason": reason, "detail": detail, "payload": payload},
+    }
+
+
+def _context(hit: Mapping[str, Any], source: Source) -> dict[str, Any]:
+    get = hit.get
+    return {
+        "user_ip": get("uip") or source.user_ip,
+        "user_agent": get("ua") or source.headers.get("user-agent"),
+        "document_location": get("dl"),
+        "document_referrer": get("dr"),
+        "client_id": get("cid"),
+        "user_id": get("uid"),
+        "tracking_id": get("tid"),
+    }
+
+
+_to_json = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
+
+def encode(record: Record) -> bytes:
+    """The record's line: compact JSON in UTF-8 with its newline (a delivery stream adds no delimiter).
+
+    Half a surrogate pair, which no UTF-8 can hold and strict readers refuse, becomes a question mark.
+    """
+    return (_to_json(record) + "\n").encode("utf-8", "replace")
