@@ -1,0 +1,89 @@
+# Every command of the project. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Settings may come from .env, the environment or the command line (DATA_DIR=/tmp/x make demo).
+-include .env
+DATA_DIR ?= ./data
+export DATA_DIR
+# A value that was given is handed on; one that was not stays unset, so that the program's own default holds.
+export $(foreach v,INGEST_ENV PARTITIONS_START COLLECTOR_PORT DAGSTER_PORT COLLECT_URL DATA_FOLDER N_EVENTS,$(if $(value $(v)),$(v)))
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN := .venv/bin
+PLATFORM := $(BIN)/python -m ingestion_platform
+
+RUNTIME := .venv/.runtime
+DEV := .venv/.dev
+INFRA := .venv/.infra
+MANIFEST := dbt_models/target/manifest.json
+
+##@ Start here
+help: ## List the commands
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(RUNTIME) $(MANIFEST) ## Create .venv from the lock file and prepare dbt (skipped when nothing changed)
+
+demo: setup ## Seven days of history and 5,000 live hits through the whole platform
+	@$(PLATFORM) demo
+
+dev: setup ## Open the Dagster UI on the data of DATA_DIR (port DAGSTER_PORT, 3000)
+	@$(PLATFORM) dev
+
+##@ Run the parts
+collect: setup ## Serve /collect on 127.0.0.1 (port COLLECTOR_PORT, 8080) and deliver to DATA_DIR/archive
+	@$(BIN)/python -m collector serve
+
+pump: setup ## Send Coveo (DATA_FOLDER) or generated traffic to COLLECT_URL until N_EVENTS
+	@$(BIN)/python -m simulations pump
+
+simulate: setup ## Write past days of traffic into the archive: FROM=2026-01-01 TO=2026-01-07
+	@$(BIN)/python -m simulations history --from "$(FROM)" --to "$(TO)"
+
+replay: setup ## Rebuild a range of dates from the archive: FROM=2026-01-01 TO=2026-01-07 (both inclusive)
+	@$(PLATFORM) replay --from "$(FROM)" --to "$(TO)"
+
+doctor: setup ## Check settings, archive, warehouse and credentials; say what is missing
+	@$(PLATFORM) doctor
+
+##@ Develop
+test: $(DEV) $(MANIFEST) ## Run the tests (PYTEST_ARGS=... to choose)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(DEV) ## Lint and type-check
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@mkdir -p build/typing && ln -sfn ../../platform build/typing/ingestion_platform
+	@MYPYPATH=build/typing $(BIN)/mypy
+	@cd dbt_models && ../$(BIN)/sqlfluff lint models --disable-progress-bar
+
+bench: $(DEV) $(MANIFEST) ## Print the benchmarks (about five minutes)
+	@$(BIN)/python -m benchmarks
+
+lock: ## Resolve the dependencies anew (needs uv)
+	bash requirements/resolve
+
+clean: ## Remove DATA_DIR (asks first), build outputs and caches; the .venv stays
+	@if [ -d "$(DATA_DIR)" ] && [ -z "$(YES)" ]; then read -r -p "Delete $(DATA_DIR), archive included? [y/N] " a; [ "$$a" = y ]; fi
+	@rm -rf "$(DATA_DIR)" build dist dbt_models/target dbt_models/logs .pytest_cache .mypy_cache .ruff_cache *.egg-info
+
+##@ (set-up steps, run by the commands above)
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found on PATH"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "$(PYTHON) is not Python 3.11 to 3.13; say PYTHON=/path/to/python3.11"; exit 1; }
+	@"$(PYTHON)" -m venv .venv
+
+# One lock a set; a stamp is touched when its lock is installed, so that set-up is skipped when nothing changed.
+.venv/.%: requirements/%.lock pyproject.toml | .venv/bin/python
+	@echo "Installing $< into .venv (the first time takes a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ $(if $(findstring runtime,$@),,$(RUNTIME))
+
+# Dagster reads the dbt project through this file; building it here keeps imports free of subprocesses.
+$(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -path '*/logs/*' -type f 2>/dev/null)
+	@$(PLATFORM) prepare
+	@touch $@
+
+.PHONY: help setup demo dev collect pump simulate replay doctor test lint bench lock clean

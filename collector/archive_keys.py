@@ -1,0 +1,60 @@
+"""The archive's key layout, written down once.
+
+An object holds the records that one stream delivered together: gzip JSON lines, in Firehose's own key format, under the
+hour (UTC) at which they ARRIVED, which an outage can make up to a day later than the hour at which they were received:
+
+    stream_data/YYYY/MM/DD/HH/<stream>-<version>-YYYY-MM-DD-HH-MM-SS-<uuid>.gz
+
+Deliveries that failed for good lie under `stream_errors/`. Nothing else of the project spells a key.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timezone
+from typing import NamedTuple
+
+DATA_PREFIX = "stream_data/"
+ERROR_PREFIX = "stream_errors/"
+
+_KEY = re.compile(
+    r"stream_data/(?P<date>\d{4}/\d{2}/\d{2})/(?P<hour>\d{2})/"
+    r"(?P<stream>[A-Za-z0-9_.-]+)-(?P<version>\d+)-(?P<time>\d{4}-\d{2}-\d{2}-\d{2}-\d{2}-\d{2})-(?P<id>[0-9a-f-]{36})(\.gz)?"
+)
+
+
+class ArchiveKey(NamedTuple):
+    """An object key taken apart. `arrived_at` is the start of the delivery, UTC, to the second."""
+
+    arrival_date: date
+    arrival_hour: int
+    stream: str
+    version: int
+    arrived_at: datetime
+    id: str
+
+
+def object_key(stream: str, arrived_at: datetime, id: str, version: int = 1) -> str:
+    """The key of an object that `stream` delivers at `arrived_at` (timezone-aware) under the unique `id` (a uuid)."""
+    if arrived_at.tzinfo is None:
+        raise ValueError("arrived_at needs a time zone: object keys are in UTC")
+    utc = arrived_at.astimezone(timezone.utc)
+    return f"{DATA_PREFIX}{utc:%Y/%m/%d/%H}/{stream}-{version}-{utc:%Y-%m-%d-%H-%M-%S}-{id}.gz"
+
+
+def parse_key(key: str) -> ArchiveKey | None:
+    """Take a key apart; None for a key that is not an archive object (a temporary file, a foreign one)."""
+    match = _KEY.fullmatch(key)
+    if match is None:
+        return None
+    try:
+        day = datetime.strptime(match["date"], "%Y/%m/%d").date()
+        arrived_at = datetime.strptime(match["time"], "%Y-%m-%d-%H-%M-%S").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return ArchiveKey(day, int(match["hour"]), match["stream"], int(match["version"]), arrived_at, match["id"])
+
+
+def day_prefix(day: date) -> str:
+    """The prefix under which every object that arrived on `day` (UTC) lies."""
+    return f"{DATA_PREFIX}{day:%Y/%m/%d}/"
