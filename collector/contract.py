@@ -36,7 +36,7 @@ _FORMS = {
 }
 
 
-class NotAHit(ValueError):
+class HitError(ValueError):
     """Why a body or a mapping is no hit: `reason` is a stable code, `detail` a sentence that names the parameter."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -62,16 +62,16 @@ _DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_consta
 def parse_json(text: str) -> Hit:
     """Read a hit from a JSON object: numbers as their literal text, true/false as words, null left out, nesting kept.
 
-    Raises NotAHit (`malformed_json`, `not_an_object`).
+    Raises HitError (`malformed_json`, `not_an_object`).
     """
     try:
         value = _DECODER.decode(text)
     except RecursionError:
-        raise NotAHit("malformed_json", "the JSON is nested too deeply") from None
+        raise HitError("malformed_json", "the JSON is nested too deeply") from None
     except ValueError as error:
-        raise NotAHit("malformed_json", f"the body is not JSON: {error}") from None
+        raise HitError("malformed_json", f"the body is not JSON: {error}") from None
     if type(value) is not dict:
-        raise NotAHit("not_an_object", "the body has to be one JSON object, parameter names to values")
+        raise HitError("not_an_object", "the body has to be one JSON object, parameter names to values")
     return _flatten(value)
 
 
@@ -95,7 +95,7 @@ def _flatten(value: dict[str, Any]) -> Hit:
 def _nested(value: Any, depth: int) -> Any:
     """Give nested numbers their JSON type back where that changes no digit; the others stay text."""
     if depth > _MAX_NESTING:
-        raise NotAHit("malformed_json", "the JSON is nested too deeply")
+        raise HitError("malformed_json", "the JSON is nested too deeply")
     if isinstance(value, dict):
         return {key: _nested(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
@@ -112,17 +112,17 @@ def _nested(value: Any, depth: int) -> Any:
 def parse_form(text: str) -> Hit:
     """Read a hit from a query string or a form-encoded body; of a repeated name the last value counts.
 
-    Raises NotAHit (`empty_hit`) where there is no parameter at all.
+    Raises HitError (`empty_hit`) where there is no parameter at all.
     """
     hit: Hit = dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
     if not hit:
-        raise NotAHit("empty_hit", "there is no parameter: send name=value pairs or a JSON object")
+        raise HitError("empty_hit", "there is no parameter: send name=value pairs or a JSON object")
     return hit
 
 
 def parse_body(text: str) -> Hit:
     """Read a hit from a body whose content type does not matter: a body that opens with `{` or `[` is JSON, all others
-    are form-encoded (beacons say text/plain for both, and command lines say form for both). Raises NotAHit."""
+    are form-encoded (beacons say text/plain for both, and command lines say form for both). Raises HitError."""
     text = text.strip()
     return parse_json(text) if text[:1] in ("{", "[") else parse_form(text)
 
@@ -131,11 +131,11 @@ def parse_body(text: str) -> Hit:
 # Judging
 # ---------------------------------------------------------------------------------------------------------------------
 def require_hit(hit: Mapping[str, Any]) -> None:
-    """Raise NotAHit unless `hit` has a hit type (`t`) and somebody it belongs to (`cid` or `uid`), as non-empty text."""
+    """Raise HitError unless `hit` has a hit type (`t`) and somebody it belongs to (`cid` or `uid`): non-empty text."""
     if not _is_text(hit.get("t")):
-        raise NotAHit("missing_hit_type", "parameter t (hit type) is missing")
+        raise HitError("missing_hit_type", "parameter t (hit type) is missing")
     if not _is_text(hit.get("cid")) and not _is_text(hit.get("uid")):
-        raise NotAHit("missing_client_id", "parameter cid (client id) is missing, and uid (user id) too")
+        raise HitError("missing_client_id", "parameter cid (client id) is missing, and uid (user id) too")
 
 
 def _is_text(value: Any) -> bool:

@@ -7,11 +7,11 @@ protocol lists `ti`, `ta`, `tr`, `ts` and `tt` in two groups, hence 113 entries 
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What a value has to look like. Values travel as text; a kind says how that text may be read."""
 
     TEXT = "text"

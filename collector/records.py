@@ -33,7 +33,9 @@ class Source(NamedTuple):
     headers: Mapping[str, str]
 
 
-def build_record(hit: Mapping[str, Any], source: Source, *, event_id: str, received_at: int, responded_at: int) -> Record:
+def build_record(
+    hit: Mapping[str, Any], source: Source, *, event_id: str, received_at: int, responded_at: int
+) -> Record:
     """The record of an accepted hit. Times are epoch milliseconds, `event_id` a uuid.
 
     Values that do not fit their parameter are named in `invalid_parameters`, a key that clean hits do not have.
@@ -74,7 +76,7 @@ def build_rejected(
     received_at: int,
     responded_at: int,
 ) -> Record:
-    """The record of a refused request or batch line: why, and its payload as far as it may be kept (None for nothing)."""
+    """The record of a refused request or batch line: why, and as much of its payload as may be kept (None: nothing)."""
     return {
         "schema_version": SCHEMA_VERSION,
         "event_id": event_id,
