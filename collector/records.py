@@ -40,9 +40,7 @@ def build_record(
 
     Values that do not fit their parameter are named in `invalid_parameters`, a key that clean hits do not have.
     """
-    request_id = hit.get("z")
-    if not isinstance(request_id, str) or not request_id:
-        request_id = event_id
+    request_id = _text(hit, "z") or event_id
     record = {
         "schema_version": SCHEMA_VERSION,
         "event_id": event_id,
@@ -97,16 +95,21 @@ def build_rejected(
 
 
 def _context(hit: Mapping[str, Any], source: Source) -> dict[str, Any]:
-    get = hit.get
     return {
-        "user_ip": get("uip") or source.user_ip,
-        "user_agent": get("ua") or source.headers.get("user-agent"),
-        "document_location": get("dl"),
-        "document_referrer": get("dr"),
-        "client_id": get("cid"),
-        "user_id": get("uid"),
-        "tracking_id": get("tid"),
+        "user_ip": _text(hit, "uip") or source.user_ip,
+        "user_agent": _text(hit, "ua") or source.headers.get("user-agent"),
+        "document_location": _text(hit, "dl"),
+        "document_referrer": _text(hit, "dr"),
+        "client_id": _text(hit, "cid"),
+        "user_id": _text(hit, "uid"),
+        "tracking_id": _text(hit, "tid"),
     }
+
+
+def _text(hit: Mapping[str, Any], name: str) -> str | None:
+    """A value of the context: text or nothing, also where a JSON client nested something."""
+    value = hit.get(name)
+    return value if isinstance(value, str) and value else None
 
 
 _to_json = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode

@@ -1,0 +1,99 @@
+"""Verdicts on hits, and the answers that they earn once their records are durable.
+
+An answer of 200 can be had only for records that the stream has taken: `Judgement.answer` asks for the positions of
+those it has not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from collector.web import Response, json_response, pixel, unavailable
+
+ACCEPTED = "accepted"
+
+
+class Refusal(Exception):  # noqa: N818  (an outcome, not an error of ours)
+    """Why a hit or a whole request is refused: the status it earns, a stable reason code, a sentence for the client."""
+
+    def __init__(self, status: int, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.reason, self.detail = status, reason, detail
+
+
+class Verdict(NamedTuple):
+    """What becomes of one hit: its record's line and id, the status it earns, and why (`accepted` or a reason code)."""
+
+    record: bytes
+    event_id: str
+    status: int
+    reason: str
+    detail: str = ""
+
+
+class Judgement:
+    """The verdicts on a request's hits, and how to answer it. A request that carries no hits has its `response`."""
+
+    __slots__ = ("_cors", "_is_batch", "_response", "verdicts")
+
+    def __init__(
+        self,
+        verdicts: list[Verdict],
+        cors: dict[str, str],
+        *,
+        is_batch: bool = False,
+        response: Response | None = None,
+    ) -> None:
+        self.verdicts = verdicts
+        self._cors = cors
+        self._is_batch = is_batch
+        self._response = response
+
+    @property
+    def records(self) -> list[bytes]:
+        """The lines that have to be durable before anybody is answered."""
+        return [verdict.record for verdict in self.verdicts]
+
+    def counts(self) -> Counter[str]:
+        """How many hits were `accepted`, or refused by reason."""
+        return Counter(verdict.reason for verdict in self.verdicts)
+
+    def answer(self, undelivered: Collection[int] = ()) -> Response:
+        """The answer, given the positions of the records that the stream did not take."""
+        if self._response is not None:
+            return self._response
+        if self._is_batch:
+            return self._answer_batch(undelivered)
+        if undelivered:
+            return unavailable(self._cors)
+        verdict = self.verdicts[0]
+        if verdict.status == 200:
+            return pixel(self._cors, verdict.event_id)
+        if verdict.status == 204:
+            return Response(204, self._cors)
+        return error(verdict.status, verdict.reason, verdict.detail, self._cors)
+
+    def _answer_batch(self, undelivered: Collection[int]) -> Response:
+        """Each line by its number. 503 when any line is to be sent again, 400 when none was taken, else 200."""
+        lines: list[dict[str, Any]] = []
+        accepted = 0
+        for position, verdict in enumerate(self.verdicts):
+            if position in undelivered:
+                lines.append({"line": position + 1, "status": 503, "error": "stream_unavailable"})
+            elif verdict.status == 200:
+                accepted += 1
+                lines.append({"line": position + 1, "status": 200, "event_id": verdict.event_id})
+            else:
+                why = {"error": verdict.reason, "detail": verdict.detail}
+                lines.append({"line": position + 1, "status": verdict.status, **why})
+        content = {"accepted": accepted, "refused": len(lines) - accepted - len(undelivered), "hits": lines}
+        if undelivered:
+            return unavailable(self._cors, content)
+        return json_response(200 if accepted else 400, content, self._cors)
+
+
+def error(status: int, reason: str, detail: str, cors: dict[str, str]) -> Response:
+    """An answer that names what is wrong."""
+    return json_response(status, {"error": reason, "detail": detail}, cors)
