@@ -1,0 +1,163 @@
+"""dbt, run inside the process of the Dagster run: one invocation builds the models of one window of dates.
+
+In: the manifest that `prepare` wrote, a window of event dates, node names. Out: one `NodeResult` a model or test.
+
+Why in process and not dbt's command line: a subprocess costs 3 to 6 s of imports and a version look-up at the package index
+for each invocation, and outlives a killed run worker, holding DuckDB's lock. dbt keeps its DuckDB connection open when an
+invocation ends, so it is closed here: the pool's next holder may be another process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from ingestion_platform.partitions import Window
+from ingestion_platform.settings import PROJECT_DIR
+
+MODELS_DIR = PROJECT_DIR / "dbt_models"
+MANIFEST = MODELS_DIR / "target" / "manifest.json"
+_PARTIAL_PARSE = "partial_parse.msgpack"
+
+Log = Callable[[str], None]
+
+
+class ModelsError(Exception):
+    """dbt could not build what was asked. The first line of the message says which node and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """What became of one node: `status` is dbt's (success, pass, warn, fail, error, skipped, no-op)."""
+
+    unique_id: str
+    kind: str
+    name: str
+    status: str
+    seconds: float
+    failures: int | None
+    message: str
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status in ("success", "pass", "no-op")
+
+
+def read_manifest(path: Path = MANIFEST, adapter: str | None = None) -> Mapping[str, Any]:
+    """The manifest as `prepare` wrote it. Raises ModelsError when it is missing or made for another warehouse."""
+    try:
+        manifest: Mapping[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelsError(f"{path} cannot be read ({error}); run: python -m ingestion_platform prepare") from None
+    found = manifest["metadata"]["adapter_type"]
+    if adapter is not None and found != adapter:
+        raise ModelsError(f"{path} was made for {found}, not {adapter}; run: python -m ingestion_platform prepare")
+    return manifest
+
+
+class DbtProject:
+    """The dbt project with the target and variables of one environment.
+
+    `environment` holds what profiles.yml reads (INGEST_ENV, DBT_DUCKDB_PATH, ...); it is set for an invocation only.
+    `artifacts` is the folder for what invocations write; a failed one's logs and compiled SQL stay there.
+    """
+
+    def __init__(self, environment: Mapping[str, str], artifacts: Path, project_dir: Path = MODELS_DIR) -> None:
+        self.environment = dict(environment)
+        self.artifacts = artifacts
+        self.project_dir = project_dir
+
+    def prepare(self) -> Path:
+        """Parse the project and write the manifest that the code location reads; returns its path."""
+        target = self.project_dir / "target"
+        self._invoke(["parse"], target, print)
+        return target / "manifest.json"
+
+    def build(self, select: Sequence[str], window: Window | None, log: Log) -> list[NodeResult]:
+        """Build the nodes of `select` (names) and run their tests, for event dates [start, end) of `window`.
+
+        Raises ModelsError only when dbt could not run at all; failed nodes are in the results.
+        """
+        target = self.artifacts / uuid4().hex[:12]
+        target.mkdir(parents=True)
+        parsed = self.project_dir / "target" / _PARTIAL_PARSE
+        if parsed.exists():
+            shutil.copy(parsed, target / _PARTIAL_PARSE)
+        arguments = ["build", "--indirect-selection", "buildable", "--select", *select]
+        if window is not None:
+            arguments += ["--event-time-start", f"{window.start}", "--event-time-end", f"{window.end}"]
+        results = self._invoke(arguments, target, log)
+        if all(result.status not in ("error", "fail") for result in results):
+            shutil.rmtree(target, ignore_errors=True)
+        return results
+
+    def _invoke(self, arguments: list[str], target: Path, log: Log) -> list[NodeResult]:
+        # Imported on use: dbt's command line is a second of imports that loading the code location does not need.
+        from dbt.cli.main import dbtRunner
+
+        paths = ["--project-dir", f"{self.project_dir}", "--profiles-dir", f"{self.project_dir}"]
+        quiet = ["--log-level", "none", "--log-level-file", "info", "--log-path", f"{target}", "--no-use-colors"]
+        with _environment({**self.environment, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}):
+            try:
+                outcome = dbtRunner(callbacks=[_report(log)]).invoke(
+                    [*quiet, *arguments, *paths, "--target-path", f"{target}"]
+                )
+            finally:
+                _close_connections()
+        if outcome.exception is not None:
+            raise ModelsError(f"dbt {arguments[0]} failed: {_first_line(str(outcome.exception))} (log in {target})")
+        return [
+            NodeResult(
+                unique_id=result.node.unique_id,
+                kind=f"{result.node.resource_type}",
+                name=result.node.name,
+                status=f"{result.status}",
+                seconds=round(result.execution_time, 3),
+                failures=result.failures,
+                message=result.message or "",
+            )
+            for result in getattr(outcome.result, "results", [])
+        ]
+
+
+def _close_connections() -> None:
+    from dbt.adapters.factory import FACTORY
+
+    for adapter in FACTORY.adapters.values():
+        # Only dbt-duckdb keeps an engine in the process, and only it has this method.
+        close = getattr(adapter.ConnectionManager, "close_all_connections", None)
+        if close is not None:
+            close()
+
+
+def _report(log: Log) -> Callable[[Any], None]:
+    def on_event(event: Any) -> None:
+        if event.info.level in ("warn", "error") or event.info.name in ("LogModelResult", "LogTestResult"):
+            log(event.info.msg)
+
+    return on_event
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _first_line(text: str) -> str:
+    return " ".join(text.strip().split())[:500]

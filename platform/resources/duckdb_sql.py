@@ -1,0 +1,242 @@
+"""The SQL of the embedded warehouse's raw layer: its tables, and the one statement that turns archive lines into rows.
+
+RAW.LOGS holds a row for every line that parses. A record is parsed once in its life: one pass of DuckDB's JSON reader types the
+envelope and every parameter that is not indexed into `record`, and keeps the body's JSON in `data` for the indexed families
+(products, impressions, promotions, custom dimensions). Models reach both through the macro `hit_text`, which reads
+the VARIANT on Snowflake.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from collector.contract import MAX_QUEUE_TIME_MS
+from collector.parameters import PARAMETERS
+from ingestion_platform.resources.warehouse import LOG_ID_NAMESPACE
+
+# Every parameter without an index in its name. DuckDB compares struct fields without regard to case; the protocol's differ.
+BODY_FIELDS = tuple(dict.fromkeys(p.name for p in PARAMETERS if "_" not in p.name))
+CONTEXT_FIELDS = ("user_ip", "user_agent", "document_location", "document_referrer")
+REJECTED_FIELDS = ("reason", "detail", "payload")
+
+# A timestamp beyond these is no time of a hit: it would not fit a TIMESTAMP, or it is not milliseconds.
+_FIRST_MS, _LAST_MS = 0, 4_102_444_800_000  # 1970-01-01, 2100-01-01
+
+# An event may lie this far from its object's arrival; further off it is quarantined under its arrival date.
+MAX_DAYS_BEFORE_ARRIVAL, MAX_DAYS_AFTER_ARRIVAL = 400, 1
+
+
+def _struct(fields: tuple[str, ...]) -> str:
+    return "struct(" + ", ".join(f'"{name}" varchar' for name in fields) + ")"
+
+
+def _json_object(fields: tuple[str, ...]) -> str:
+    return "{" + ", ".join(f'"{name}": "VARCHAR"' for name in fields) + "}"
+
+
+TABLES = f"""
+create schema if not exists raw;
+create schema if not exists events;
+
+create table if not exists raw.logs (
+    service_id varchar,
+    request_id varchar,
+    request_timestamp timestamp,
+    response_id varchar,
+    response_timestamp timestamp,
+    client_id varchar,
+    data json using compression zstd,
+    log_id varchar,
+    log_filename varchar,
+    log_file_row_number bigint,
+    log_timestamp timestamp,
+    event_id varchar,
+    event_at timestamp,
+    event_date date,
+    arrival_date date,
+    tracking_id varchar,
+    user_id varchar,
+    record struct(context {_struct(CONTEXT_FIELDS)}, body {_struct(BODY_FIELDS)}, rejected {_struct(REJECTED_FIELDS)})
+);
+
+create table if not exists raw.bad_lines (
+    log_id varchar,
+    log_filename varchar,
+    log_file_row_number bigint,
+    arrival_date date,
+    payload varchar
+);
+
+create table if not exists raw.load_history (
+    load_id bigint,
+    object_key varchar,
+    arrival_date date,
+    etag varchar,
+    size_bytes bigint,
+    row_count bigint,
+    bad_lines bigint,
+    event_dates date[],
+    loaded_at timestamp
+);
+
+create table if not exists raw.event_date_changes (event_date date primary key, load_id bigint);
+
+create table if not exists raw.build_history (model varchar, event_date date, load_id bigint, primary key (model, event_date));
+
+create table if not exists events.user_agents (
+    user_agent_id varchar,
+    user_agent varchar,
+    browser_name varchar,
+    browser_version varchar,
+    browser_major varchar,
+    os_name varchar,
+    os_version varchar,
+    device_type varchar,
+    device_model varchar,
+    device_vendor varchar,
+    is_bot boolean,
+    bot_reason varchar,
+    parser_version varchar
+);
+"""
+
+_STRUCTURE = (
+    '{"event_id": "VARCHAR", "service": {"id": "VARCHAR"}, '
+    f'"context": {_json_object((*CONTEXT_FIELDS, "client_id", "user_id", "tracking_id"))}, '
+    f'"request": {{"id": "VARCHAR", "timestamp": "BIGINT", "body": {_json_object(BODY_FIELDS)}}}, '
+    '"response": {"id": "VARCHAR", "timestamp": "BIGINT"}, '
+    f'"rejected": {_json_object(REJECTED_FIELDS)}}}'
+)
+
+
+def _uuid5(text: str) -> str:
+    digest = f"sha1(unhex('{LOG_ID_NAMESPACE.replace('-', '')}') || encode({text}))"
+    variant = "substr('89ab89ab89ab89ab', strpos('0123456789abcdef', substr(h, 17, 1)), 1)"
+    return (
+        "list_transform([" + digest + "], lambda h: substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-5' || substr(h, 14, 3) "
+        f"|| '-' || {variant} || substr(h, 18, 3) || '-' || substr(h, 21, 12))[1]"
+    )
+
+
+def _milliseconds(value: str) -> str:
+    return f"case when {value} between {_FIRST_MS} and {_LAST_MS} then epoch_ms({value}) end"
+
+
+def _present(*values: str) -> str:
+    """The first value that is neither missing nor blank, without blanks around it."""
+    return "coalesce(" + ", ".join(f"nullif(trim({value}), '')" for value in values) + ")"
+
+
+# The rule of `collector.contract.queue_time_ms`, as SQL; a test compares the two.
+QUEUE_TIME_MS = f"""case
+        when r.request.body.qt is null then 0
+        when regexp_full_match(r.request.body.qt, '[0-9]+([.][0-9]*)?')
+            then least(coalesce(try_cast(split_part(r.request.body.qt, '.', 1) as bigint), {MAX_QUEUE_TIME_MS}), {MAX_QUEUE_TIME_MS})
+        else 0
+    end"""
+
+INSERT_LOGS = f"""
+insert into raw.logs by name
+with parsed as (
+    select
+        o.object_key, o.arrival_date, l.row_number, l.line,
+        try(json_transform(l.line, '{_STRUCTURE}')) as r
+    from lines as l
+    join objects as o on o.object_number = l.object_number
+),
+timed as (
+    select
+        *,
+        r.request.timestamp as received_ms,
+        r.request.timestamp - {QUEUE_TIME_MS} as event_ms
+    from parsed
+    where r is not null or json_valid(line)
+),
+dated as (
+    select *, {_milliseconds("event_ms")} as event_at
+    from timed
+)
+select
+    r.service.id as service_id,
+    coalesce(r.request.id, r.event_id) as request_id,
+    {_milliseconds("received_ms")} as request_timestamp,
+    r.response.id as response_id,
+    {_milliseconds("r.response.timestamp")} as response_timestamp,
+    {_present("r.context.client_id", "r.request.body.cid")} as client_id,
+    case when r.request.body is null then line::json else json_extract(line, '$.request.body') end as data,
+    {_uuid5("object_key || ':' || row_number::varchar")} as log_id,
+    object_key as log_filename,
+    row_number as log_file_row_number,
+    current_localtimestamp() as log_timestamp,
+    {_present("r.event_id", "null")} as event_id,
+    event_at,
+    case
+        when event_at >= arrival_date - interval {MAX_DAYS_BEFORE_ARRIVAL} day
+            and event_at < arrival_date + interval {MAX_DAYS_AFTER_ARRIVAL + 1} day
+            then event_at::date
+        else arrival_date
+    end as event_date,
+    arrival_date,
+    {_present("r.context.tracking_id", "r.request.body.tid")} as tracking_id,
+    {_present("r.context.user_id", "r.request.body.uid")} as user_id,
+    {{
+        'context': {{{", ".join(f"'{f}': r.context.{f}" for f in CONTEXT_FIELDS)}}},
+        'body': r.request.body,
+        'rejected': r.rejected
+    }} as record
+from dated
+"""
+"""Reads two relations that the caller supplies: lines(object_number, row_number, line) and objects(object_number, object_key, arrival_date)."""
+
+INSERT_BAD_LINES = f"""
+insert into raw.bad_lines
+select {_uuid5("o.object_key || ':' || l.row_number::varchar")}, o.object_key, l.row_number, o.arrival_date, left(l.line, 8192)
+from lines as l
+join objects as o on o.object_number = l.object_number
+where not json_valid(l.line)
+"""
+"""Reads the same two relations."""
+
+BAD_LINES_BY_OBJECT = """
+select log_filename, count(*)
+from raw.bad_lines
+where log_filename in (select object_key from objects)
+group by log_filename
+"""
+
+EVENT_DATES_BY_OBJECT = """
+select log_filename, list_sort(list(distinct event_date))
+from raw.logs
+where arrival_date in (select arrival_date from objects)
+  and log_filename in (select object_key from objects)
+group by log_filename
+"""
+
+LEDGER_SCHEMA = pa.schema(
+    [
+        ("load_id", pa.int64()),
+        ("object_key", pa.string()),
+        ("arrival_date", pa.date32()),
+        ("etag", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("row_count", pa.int64()),
+        ("bad_lines", pa.int64()),
+        ("event_dates", pa.list_(pa.date32())),
+    ]
+)
+
+# The margin is wider than any model's, since an agent parsed early is parsed right.
+UNPARSED_USER_AGENTS = """
+select distinct coalesce(nullif(trim(record.body.ua), ''), nullif(trim(record.context.user_agent), '')) as user_agent
+from raw.logs
+where event_date >= $start - to_days($days::integer)
+  and event_date <= $end
+  and user_agent is not null
+  and user_agent not in (select known.user_agent from events.user_agents as known where known.parser_version = $version)
+order by user_agent
+"""
+
+REPLACE_USER_AGENTS = """
+delete from events.user_agents where user_agent in (select user_agent from parsed);
+insert into events.user_agents by name select * from parsed;
+"""

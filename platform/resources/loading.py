@@ -1,0 +1,94 @@
+"""What a load has to do, and the account of what it did: the part that is the same for every warehouse. No database here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ingestion_platform.resources.archive import ArchiveObject, days
+from ingestion_platform.resources.warehouse import DayLoad
+from ingestion_platform.windows import DateRange
+
+if TYPE_CHECKING:
+    from ingestion_platform.resources.archive_lines import LineBatch
+
+
+class Missing(NamedTuple):
+    """The difference between the archive and the table: objects to add, and objects whose rows must go first."""
+
+    add: list[ArchiveObject]
+    remove: list[ArchiveObject]
+
+
+def missing_objects(
+    archived: Sequence[ArchiveObject], held: Sequence[ArchiveObject], full_reload: DateRange | None = None
+) -> Missing:
+    """What to add and remove so that the table holds exactly `archived`; dates of `full_reload` count as not held at all.
+
+    A replaced object (same key, other etag) is removed and added again.
+    """
+
+    def again(item: ArchiveObject) -> bool:
+        return full_reload is not None and full_reload[0] <= item.arrival_date < full_reload[1]
+
+    known, wanted = set(held), set(archived)
+    return Missing(
+        add=[item for item in archived if item not in known or again(item)],
+        remove=[item for item in held if item not in wanted or again(item)],
+    )
+
+
+class LoadTally:
+    """Collects what one load did and lays it out by arrival date."""
+
+    def __init__(self, objects: Sequence[ArchiveObject], missing: Missing) -> None:
+        self.done = 0
+        self._objects = objects
+        self._removed = missing.remove
+        self._removed_dates: set[date] = set()
+        self._ledger: list[dict[str, Any]] = []
+        self._errors: list[tuple[ArchiveObject, str]] = []
+
+    def removed(self, event_dates: Iterable[date]) -> None:
+        """Rows of removed objects are gone; they had these event dates."""
+        self._removed_dates |= set(event_dates)
+
+    def loaded(self, batch: LineBatch, ledger: list[dict[str, Any]]) -> None:
+        """A batch is in the table, with these ledger rows."""
+        self.done += len(batch.objects) + len(batch.errors)
+        self._ledger += ledger
+        self._errors += batch.errors
+
+    def days(self, start: date, end: date, held: dict[date, tuple[int, int]]) -> list[DayLoad]:
+        """One report a date of [start, end); `held` gives rows and bad lines in the table by arrival date."""
+        archived: dict[date, list[ArchiveObject]] = defaultdict(list)
+        for item in self._objects:
+            archived[item.arrival_date].append(item)
+        removed: dict[date, int] = defaultdict(int)
+        for item in self._removed:
+            removed[item.arrival_date] += 1
+        ledger: dict[date, list[dict[str, Any]]] = defaultdict(list)
+        for row in self._ledger:
+            ledger[row["arrival_date"]].append(row)
+        errors: dict[date, list[str]] = defaultdict(list)
+        for item, error in self._errors:
+            errors[item.arrival_date].append(error)
+        return [
+            DayLoad(
+                arrival_date=day,
+                objects=len(archived[day]),
+                objects_loaded=len(ledger[day]),
+                objects_removed=removed[day],
+                rows=held.get(day, (0, 0))[0],
+                rows_loaded=sum(row["row_count"] for row in ledger[day]),
+                bad_lines=held.get(day, (0, 0))[1],
+                bytes=sum(item.size for item in archived[day]),
+                event_dates=sorted(
+                    {found for row in ledger[day] for found in row["event_dates"]} | (self._removed_dates if removed[day] else set())
+                ),
+                errors=errors[day],
+            )
+            for day in days(start, end)
+        ]

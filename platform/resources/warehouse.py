@@ -1,0 +1,129 @@
+"""What the platform needs of a warehouse, whichever it is: load objects, keep the ledger, say what is behind.
+
+The ledger is three small tables beside RAW.LOGS:
+
+    RAW.LOAD_HISTORY        one row an object that the table holds: etag, rows, bad lines, event dates, when
+    RAW.EVENT_DATE_CHANGES  one row an event date: the newest load that added or removed hits of that date
+    RAW.BUILD_HISTORY       one row a model and event date: the newest load that its last build could see
+
+A date is behind when a change within its read window is newer than its build. The same rule serves the hourly tick, catching
+up after downtime, late objects, killed runs and objects loaded as somebody else's margin; there is no lookback guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol
+
+from ingestion_platform.resources.archive import Archive
+from ingestion_platform.windows import AFFECTED_AFTER, AFFECTED_BEFORE, DateRange
+
+Progress = Callable[[int, int], None]
+"""Called with (objects done, objects in all)."""
+
+LOG_ID_NAMESPACE = "da69e958-fee3-428b-9dc3-e7586429fcfc"
+"""log_id = uuid5 of this and "<filename>:<row>", the same on every warehouse."""
+
+
+class WarehouseError(Exception):
+    """The warehouse cannot do what was asked; the message says why and what to do, in one line."""
+
+
+@dataclass(frozen=True)
+class DayLoad:
+    """What the warehouse holds of one arrival date after a load, and what the load added.
+
+    `bytes` are the compressed bytes of the archive's objects; `event_dates` those that the newly loaded or removed objects
+    touch; `errors` one line for each object that could not be read (its rows, if any, stay as they were).
+    """
+
+    arrival_date: date
+    objects: int = 0
+    objects_loaded: int = 0
+    objects_removed: int = 0
+    rows: int = 0
+    rows_loaded: int = 0
+    bad_lines: int = 0
+    bytes: int = 0
+    event_dates: list[date] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+class Warehouse(Protocol):
+    """A warehouse that holds RAW.LOGS, its ledger and the models. Ranges of dates are half-open."""
+
+    def create_tables(self) -> None:
+        """Create schemas, raw tables and the ledger where they are missing."""
+        ...
+
+    def load(
+        self,
+        archive: Archive,
+        start: date,
+        end: date,
+        *,
+        full_reload: DateRange | None = None,
+        progress: Progress | None = None,
+    ) -> list[DayLoad]:
+        """Make RAW.LOGS hold exactly the archive's objects of arrival dates [start, end), each once.
+
+        Only what the ledger lacks is read; rows of objects that are gone or replaced are removed. The dates of
+        `full_reload`, if given, are deleted and loaded anew in one transaction.
+        """
+        ...
+
+    def loaded_versions(self, start: date, end: date) -> dict[date, str]:
+        """Per arrival date the data version of what is loaded: the archive's own when the table is up to date."""
+        ...
+
+    def head(self) -> int:
+        """The newest load, 0 when there was none."""
+        ...
+
+    def mark_built(self, models: Sequence[str], start: date, end: date, head: int) -> None:
+        """Note that `models` were built for event dates [start, end) from everything up to load `head`."""
+        ...
+
+    def behind(self, models: Sequence[str], start: date, end: date) -> list[date]:
+        """The event dates of [start, end) for which any of `models` lacks something that the ledger has."""
+        ...
+
+    def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
+        """Parse what the hits that event dates [start, end) read carry and EVENTS.USER_AGENTS lacks; counts by kind."""
+        ...
+
+    def row_counts(self, relation: str, start: date, end: date) -> dict[date, int]:
+        """Rows of `relation` (schema.name) by event_date, 0 for dates without any."""
+        ...
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a read-only query."""
+        ...
+
+    def publish(self, folder: Path, start: date, end: date) -> list[Path]:
+        """Write the statistics of event dates [start, end) to Parquet, one file a model and date, each replaced whole."""
+        ...
+
+
+BEHIND_SQL = f"""
+    with changes as (
+        select event_date, load_id from raw.event_date_changes
+    ),
+    needed as (
+        select d.day, max(c.load_id) as load_id
+        from days as d
+        join changes as c
+          on c.event_date between d.day - interval '{AFFECTED_AFTER} days' and d.day + interval '{AFFECTED_BEFORE} days'
+        group by d.day
+    )
+    select distinct n.day
+    from needed as n
+    cross join models as m
+    left join raw.build_history as b on b.model = m.model and b.event_date = n.day
+    where coalesce(b.load_id, -1) < n.load_id
+    order by n.day
+"""
+"""Reads two relations that the caller supplies: days(day) and models(model)."""

@@ -1,0 +1,78 @@
+"""Which archive, warehouse and dbt settings an environment has: one table each, a row for every environment.
+
+Nothing here opens, connects or reads a secret until a run asks for the resource.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from ingestion_platform.resources.archive import Archive, FolderArchive, S3Archive
+from ingestion_platform.resources.dbt_project import DbtProject
+from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.settings import Environment, Settings
+
+
+def _folder(settings: Settings) -> Archive:
+    return FolderArchive(settings.archive_folder)
+
+
+def _bucket(settings: Settings) -> Archive:
+    assert settings.archive_bucket is not None  # settings.read() demands it of these environments
+    return S3Archive(settings.archive_bucket)
+
+
+def _duckdb(settings: Settings) -> Warehouse:
+    from ingestion_platform.resources.duckdb_warehouse import DuckDBWarehouse
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return DuckDBWarehouse(settings.warehouse_file)
+
+
+def _snowflake(settings: Settings) -> Warehouse:
+    from ingestion_platform.resources.snowflake_warehouse import SnowflakeWarehouse
+
+    return SnowflakeWarehouse.from_environment(os.environ)
+
+
+ARCHIVES: Mapping[Environment, Callable[[Settings], Archive]] = {
+    Environment.LOCAL: _folder,
+    Environment.EMULATED: _bucket,
+    Environment.PRODUCTION: _bucket,
+}
+WAREHOUSES: Mapping[Environment, Callable[[Settings], Warehouse]] = {
+    Environment.LOCAL: _duckdb,
+    Environment.EMULATED: _snowflake,
+    Environment.PRODUCTION: _snowflake,
+}
+ADAPTERS: Mapping[Environment, str] = {
+    Environment.LOCAL: "duckdb",
+    Environment.EMULATED: "snowflake",
+    Environment.PRODUCTION: "snowflake",
+}
+POOL_LIMITS: Mapping[Environment, int] = {
+    # DuckDB's file takes one writing process.
+    Environment.LOCAL: 1,
+    Environment.EMULATED: 1,
+    Environment.PRODUCTION: 8,
+}
+"""How many steps may use the warehouse at once: the limit of the pool `warehouse`."""
+
+
+def archive(settings: Settings) -> Archive:
+    """The archive of the settings' environment."""
+    return ARCHIVES[settings.environment](settings)
+
+
+def warehouse(settings: Settings) -> Warehouse:
+    """The warehouse of the settings' environment, with its tables in place."""
+    made = WAREHOUSES[settings.environment](settings)
+    made.create_tables()
+    return made
+
+
+def dbt_project(settings: Settings) -> DbtProject:
+    """The dbt project, aimed at the settings' environment."""
+    environment = {"INGEST_ENV": f"{settings.environment}", "DBT_DUCKDB_PATH": f"{settings.warehouse_file}"}
+    return DbtProject(environment, settings.dagster_home / "dbt")
