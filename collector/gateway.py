@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from collector.web import Request, Response
+from collector.web import Request, Response, hostname_of
 
 Event = Mapping[str, Any]
 
@@ -36,7 +36,7 @@ def request_of(event: Any) -> tuple[Request, int | None]:
         query=query,
         headers=headers,
         body=_body(event),
-        hostname=host.partition(":")[0],
+        hostname=hostname_of(host),
         address=_string(address) or None,
     )
     return request, received_at if type(received_at) is int and received_at > 0 else None

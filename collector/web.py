@@ -40,6 +40,11 @@ class Response(NamedTuple):
     body: bytes = b""
 
 
+def hostname_of(host: str) -> str:
+    """The name in a Host header, without its port: `[::1]:8080` is `::1`."""
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+
+
 def pixel(cors: Mapping[str, str], event_id: str) -> Response:
     """The 1x1 image that says: kept. `X-Event-Id` tells under which id."""
     return Response(

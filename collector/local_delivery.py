@@ -1,0 +1,94 @@
+"""From a journal to an object in the local archive, and what becomes of the journals that a dead process left.
+
+An object is written under a temporary name, synced, renamed, and its folder synced: it is there whole or not at all.
+Its key follows from the sealed journal's name and its bytes from the journal's lines, so a delivery that was
+interrupted anywhere and is done again gives the same object.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from collector.archive_keys import object_key
+from collector.journal import Journal, journals_in, sync_data, sync_folder
+
+STREAM = "collector"
+# zlib's: see docs/decisions/collector-local-stream.md for the figures.
+GZIP_LEVEL = 4
+
+
+@dataclass(slots=True)
+class Drained:
+    """What a drain did: objects and records delivered, journals of living processes left, files put aside."""
+
+    objects: int = 0
+    records: int = 0
+    held: int = 0
+    put_aside: int = 0
+
+
+def deliver(journal: Journal, archive: Path, *, salvage: bool = False) -> int:
+    """Write the journal's object; gives its number of records, 0 for no object. The journal itself is left to the
+    caller. Raises OSError and DamagedJournal; nothing is lost then, and it may be called again."""
+    journal.seal(int(time.time()))
+    assert journal.sealed_at is not None
+    target = archive / object_key(STREAM, datetime.fromtimestamp(journal.sealed_at, UTC), journal.id)
+    _make_folder(target.parent)
+    temporary = target.with_name(f".{target.name}.tmp")
+    records = 0
+    packer = zlib.compressobj(GZIP_LEVEL, wbits=31)
+    try:
+        with temporary.open("wb") as file:
+            for lines in journal.groups(salvage=salvage):
+                file.write(packer.compress(lines))
+                records += lines.count(b"\n")
+            file.write(packer.flush())
+            file.flush()
+            sync_data(file.fileno())
+        if records:
+            temporary.rename(target)
+            sync_folder(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return records
+
+
+def _make_folder(folder: Path) -> None:
+    """`mkdir -p` whose names survive a power cut."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def drain(archive: Path, spool: Path, *, salvage: bool = False, skip: Collection[Path] = ()) -> Drained:
+    """Deliver every journal that no living process holds, oldest first, but for those to `skip`.
+
+    Raises DamagedJournal at one that cannot be read to its end, unless told to `salvage`: then its whole groups are
+    delivered and the file is put aside in `spool/damaged`. Raises OSError where an object cannot be written.
+    """
+    drained = Drained()
+    for path in journals_in(spool):
+        journal = None if path in skip else Journal.adopt(path)
+        if journal is None:
+            drained.held += path.exists()
+            continue
+        try:
+            records = deliver(journal, archive, salvage=salvage)
+            if journal.is_damaged:
+                folder = spool / "damaged"
+                folder.mkdir(exist_ok=True)
+                journal.path.rename(folder / journal.path.name)
+                drained.put_aside += 1
+            else:
+                journal.remove()
+        finally:
+            journal.close()
+        drained.records += records
+        drained.objects += records > 0
+    return drained

@@ -1,0 +1,144 @@
+"""The local server's application: sockets in front of the handler that Lambda runs, the local stream behind it.
+
+Plain ASGI under uvicorn. A request is judged in the event loop, its records wait for their group commit, and only then
+is it answered. At shutdown (SIGTERM) uvicorn finishes the requests in flight, then the stream delivers what it holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from collector.intake import judge
+from collector.local_stream import LocalDeliveryStream, settle
+from collector.privacy import KEPT_HEADERS
+from collector.settings import LocalSettings, Settings
+from collector.web import Request, Response, hostname_of
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+# API Gateway's own limits. What is longer is refused with whatever came first; the rest is read and forgotten.
+MAX_BODY_BYTES = 10 * 1024 * 1024
+MAX_BODY_SECONDS = 30.0
+
+_WANTED = {name.encode(): name for name in {*KEPT_HEADERS, "content-encoding", "host"}}
+
+
+class Application:
+    """One worker's application. Its stream is made when the worker starts, since it lives in the worker's loop."""
+
+    def __init__(self, settings: Settings, local: LocalSettings) -> None:
+        self._settings, self._local = settings, local
+        self._stream: LocalDeliveryStream
+        # What is read of a body: a byte more than the longest one that is taken, so that the handler can refuse it.
+        self._longest_body = max(settings.max_hit_bytes, settings.max_batch_bytes) + 1
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+        now = time.time_ns() // 1_000_000
+        request = await self._request(scope, receive)
+        if request is None:
+            return
+        judgement = judge(request, self._settings, now, now)
+        verdicts = judgement.verdicts
+        if not verdicts:
+            is_health = request.path == "/health" and request.method in ("GET", "HEAD")
+            response = self._health() if is_health else judgement.answer()
+        else:
+            durable: asyncio.Future[bool] = self._loop.create_future()
+            self._stream.submit(judgement.records, durable)
+            response = judgement.answer(() if await durable else range(len(verdicts)))
+        await _send(response, request.method, send)
+
+    async def _request(self, scope: Message, receive: Receive) -> Request | None:
+        headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            wanted = _WANTED.get(name)
+            if wanted is not None:
+                headers[wanted] = value.decode("latin-1")
+        body = b""
+        if scope["method"] not in ("GET", "HEAD"):
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            body = message.get("body", b"")
+            if message.get("more_body"):
+                rest = await self._rest_of_body(body, receive)
+                if rest is None:
+                    return None
+                body = rest
+        client = scope.get("client")
+        return Request(
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("utf-8", "replace"),
+            headers=headers,
+            body=body,
+            hostname=hostname_of(headers.get("host", "")),
+            address=client[0] if client else None,
+        )
+
+    async def _rest_of_body(self, body: bytes, receive: Receive) -> bytes | None:
+        """The whole body, or as much of it as it takes to be refused; None when the client went away or dawdles."""
+        parts, size, more = [body], len(body), True
+        try:
+            async with asyncio.timeout(MAX_BODY_SECONDS):
+                while more and size <= MAX_BODY_BYTES:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        return None
+                    part, more = message.get("body", b""), message.get("more_body", False)
+                    if size < self._longest_body:
+                        parts.append(part)
+                    size += len(part)
+        except TimeoutError:
+            return None
+        return b"".join(parts)
+
+    def _health(self) -> Response:
+        health = self._stream.health()
+        headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+        return Response(200 if health["status"] == "ok" else 503, headers, json.dumps(health).encode())
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._loop = asyncio.get_running_loop()
+        # A commit's thread gets its turn after this long beside a busy event loop; Python's own 5 ms would be latency.
+        sys.setswitchinterval(0.0005)
+        self._stream = LocalDeliveryStream(
+            self._local.archive,
+            self._local.spool,
+            rotate_seconds=self._local.rotate_seconds,
+            rotate_bytes=self._local.rotate_bytes,
+            settle=lambda waiters, durable: self._loop.call_soon_threadsafe(settle, waiters, durable),
+        )
+        self._stream.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await asyncio.to_thread(self._stream.close)
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _send(response: Response, method: str, send: Send) -> None:
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.headers.items()]
+    if response.status != 204:
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
+
+
+def create_application() -> Application:
+    """A worker's application with the settings of its environment."""
+    return Application(Settings.from_environment(os.environ), LocalSettings.from_environment(os.environ))
