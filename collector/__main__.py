@@ -10,25 +10,14 @@ something keeps them from their work.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
-import signal
-import socket
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from collector.journal import DamagedJournal
 from collector.local_delivery import Drained, drain
+from collector.serving import address_of, listen, serve
 from collector.settings import LocalSettings, Settings, SettingsError
-
-HOST = "127.0.0.1"
-# Longer than clients keep an idle connection, so that it is not closed under a request.
-KEEP_ALIVE_SECONDS = 75
-FINISH_REQUESTS_SECONDS = 10
 
 
 class CommandError(Exception):
@@ -38,7 +27,6 @@ class CommandError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the process's exit code."""
     options = _options(arguments)
-    logging.basicConfig(format="collector: %(message)s", level=logging.WARNING)
     try:
         _to_environment(options)
         settings = LocalSettings.from_environment(os.environ)
@@ -53,14 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m collector", description="Collect hits over HTTP on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="answer /collect, /batch and /health, deliver to DATA_DIR/archive")
-    serve.add_argument("--port", help="COLLECTOR_PORT (8080; 0: any free port)")
-    serve.add_argument("--workers", help="COLLECTOR_WORKERS (1): processes that answer")
-    serve.add_argument("--rotate-seconds", help="ROTATE_SECONDS (30): oldest an undelivered record gets")
-    serve.add_argument("--rotate-bytes", help="ROTATE_BYTES (5242880): largest journal before it is delivered")
+    server = commands.add_parser("serve", help="answer /collect, /batch and /health, deliver to DATA_DIR/archive")
+    server.add_argument("--port", help="COLLECTOR_PORT (8080; 0: any free port)")
+    server.add_argument("--workers", help="COLLECTOR_WORKERS (1): processes that answer")
+    server.add_argument("--rotate-seconds", help="ROTATE_SECONDS (30): oldest an undelivered record gets")
+    server.add_argument("--rotate-bytes", help="ROTATE_BYTES (5242880): largest journal before it is delivered")
     drainer = commands.add_parser("drain", help="deliver what a killed server left in DATA_DIR/spool")
     drainer.add_argument("--salvage", action="store_true", help="deliver what is whole of a damaged journal")
-    for command in (serve, drainer):
+    for command in (server, drainer):
         command.add_argument("--data-dir", help="DATA_DIR (./data)")
     return parser.parse_args(arguments)
 
@@ -115,53 +103,16 @@ def _drained(settings: LocalSettings, salvage: bool = False) -> Drained:
 def _serve(settings: LocalSettings) -> int:
     """Serve until SIGTERM or SIGINT, which drain and end with 0."""
     _drained(settings)
-    listener = _listen(settings.port)
-    config = uvicorn.Config(
-        "collector.server:create_application",
-        factory=True,
-        workers=settings.workers,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        interface="asgi3",
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_level="error",
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=FINISH_REQUESTS_SECONDS,
-    )
-    # uvicorn drains on these and then raises them once more, for whoever was there before it.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    _announce(settings, listener)
-    server = uvicorn.Server(config)
-    if settings.workers == 1:
-        server.run(sockets=[listener])
-    else:
-        Multiprocess(config, target=server.run, sockets=[listener]).run()
-    return 0
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
-        listener.listen(2048)
+        listener = listen(settings.port)
     except OSError as error:
         raise CommandError(
-            f"cannot listen on port {port} ({error.strerror}): choose another with COLLECTOR_PORT"
+            f"cannot listen on port {settings.port} ({error.strerror}): choose another with COLLECTOR_PORT"
         ) from None
-    listener.set_inheritable(True)
-    return listener
-
-
-def _announce(settings: LocalSettings, listener: socket.socket) -> None:
     workers = f"{settings.workers} workers" if settings.workers > 1 else "1 worker"
-    address = f"http://{HOST}:{listener.getsockname()[1]}"
-    print(f"collector listening on {address} ({workers}); archive {Path(settings.archive)}", flush=True)
+    print(f"collector listening on {address_of(listener)} ({workers}); archive {settings.archive}", flush=True)
+    serve("collector.server:create_application", listener, settings.workers)
+    return 0
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 import time
@@ -141,4 +142,5 @@ async def _send(response: Response, method: str, send: Send) -> None:
 
 def create_application() -> Application:
     """A worker's application with the settings of its environment."""
+    logging.basicConfig(format="collector: %(message)s", level=logging.WARNING)
     return Application(Settings.from_environment(os.environ), LocalSettings.from_environment(os.environ))
