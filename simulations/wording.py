@@ -1,0 +1,149 @@
+"""The texts that many hits share: a visit's, a page's, a product's; each made when first needed, then kept."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from simulations import audience
+from simulations.audience import SHOPS, exchange, money
+from simulations.catalog import PAGES, product
+from simulations.config import HOSTNAME
+from simulations.draws import Bits, mix, pick, uniform
+from simulations.plan import DayPlan
+
+
+def text(value: str) -> str:
+    """A JSON string, as the collector writes it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+class VisitText(NamedTuple):
+    """What all lines of a visit share; `agent` to `device` are the stretches between what differs from hit to hit."""
+
+    shop: int
+    currency: str
+    agent: str
+    client: str
+    request: str
+    device: str
+    campaign_query: str  # added to the address of the first page, empty for most
+    referrer: str  # of the first page, empty for most
+
+
+class PageText(NamedTuple):
+    """A page: its address as JSON, and the parameters of a hit sent from it."""
+
+    address: str
+    parameters: str
+
+
+class Wording:
+    """The shared texts of one plan."""
+
+    def __init__(self, plan: DayPlan) -> None:
+        self.plan = plan
+        self._client_ids = audience.client_ids(plan.visits.person)
+        self.visits: dict[int, VisitText] = {}
+        self.pages: dict[tuple[int, int], PageText] = {}
+        self._products: dict[tuple[int, str], str] = {}
+
+    def visit(self, number: int) -> VisitText:
+        """What the lines of a visit share."""
+        visits = self.plan.visits
+        person, luck = visits.person[number : number + 1], int(visits.luck[number])
+        shop_number, is_bot = int(visits.shop[number]), bool(visits.bot[number])
+        shop = SHOPS[shop_number]
+
+        member = int(mix(person, audience.MEMBER)[0])
+        logged_in = member % 100 < 12 and luck % 10 < 7 and not is_bot
+        uid = f'"user-{member >> 24:010x}"' if logged_in else ""
+        cid, tid = self._client_ids[number], shop.tracking_id(self.plan.live)
+        agent = self._agent(number, person)
+        is_pixel = luck % 12 == 0
+        headers = {"user-agent": agent} if is_pixel else {"content-type": "application/json", "user-agent": agent}
+        screen, viewport, colours = audience.SCREENS[int(mix(person, audience.DEVICE)[0] % len(audience.SCREENS))]
+        language = audience.LANGUAGES[int(mix(person, audience.LANGUAGE)[0] % len(audience.LANGUAGES))]
+        campaign, query = self._campaign(number, luck)
+        outside = ""
+        if luck // 5 % 3 == 0 and not shop.is_app and not is_bot:
+            outside = text(audience.REFERRERS[luck // 7 % len(audience.REFERRERS)])
+
+        found = self.visits[number] = VisitText(
+            shop=shop_number,
+            currency=visits.currency(number),
+            agent=(
+                f'","service":{{"id":"api.collect"}},"context":{{"user_ip":"{audience.address(person)}",'
+                f'"user_agent":{text(agent)},"document_location":'
+            ),
+            client=f',"client_id":"{cid}","user_id":{uid or "null"},"tracking_id":"{tid}"}},"request":{{"id":"',
+            request=(
+                f',"hostname":"{HOSTNAME}","path":"/collect","method":"{"GET" if is_pixel else "POST"}",'
+                f'"headers":{json.dumps(headers, separators=(",", ":"))},"body":{{"v":"1","tid":"{tid}","cid":"{cid}",'
+                + (f'"uid":{uid},' if uid else "")
+            ),
+            device=f'"ul":"{language}","sr":"{screen}","vp":"{viewport}","de":"UTF-8","sd":"{colours}",{campaign}',
+            campaign_query=query,
+            referrer=outside,
+        )
+        return found
+
+    def _campaign(self, number: int, luck: int) -> tuple[str, str]:
+        """A campaign as parameters of every hit, or as a query of the first page's address."""
+        chosen = self.plan.visits.campaign[number]
+        if chosen < 0:
+            return "", ""
+        name, source, medium = audience.CAMPAIGNS[chosen]
+        if luck % 2:
+            return f'"cn":{text(name)},"cs":{text(source)},"cm":{text(medium)},', ""
+        return "", f"utm_source={source}&utm_medium={medium}&utm_campaign={name.replace(' ', '+')}"
+
+    def _agent(self, number: int, person: Bits) -> str:
+        visits = self.plan.visits
+        if visits.bot[number]:
+            luck = int(visits.luck[number])
+            return audience.BOT_AGENTS[luck % len(audience.BOT_AGENTS)] if luck else audience.MONITOR_AGENT
+        if SHOPS[visits.shop[number]].is_app:
+            return audience.APP_AGENT
+        return audience.AGENTS[pick(audience.AGENT_WEIGHTS, uniform(mix(person, audience.AGENT)))[0]]
+
+    def page(self, shop_number: int, location: int) -> PageText:
+        """A page of a shop, or a screen of its app."""
+        shop = SHOPS[shop_number]
+        if location < len(PAGES):
+            path, title = PAGES[location]
+        else:
+            article = product(location - len(PAGES))
+            path, title = f"/p/{article.sku}/{article.name.replace(' ', '-')}", article.name
+        if shop.is_app:
+            found = PageText("null", f'"an":{text(shop.name)},"av":"4.2.1","cd":{text(title)},')
+        else:
+            address = text(f"https://{shop.host}{path}")
+            found = PageText(address, f'"dl":{address},"dt":{text(f"{title} | {shop.name}")},')
+        self.pages[shop_number, location] = found
+        return found
+
+    def product(self, number: int, currency: str, index: int = 1) -> str:
+        """The parameters of a product, as the `index`-th of its hit."""
+        if index == 1:
+            known = self._products.get((number, currency))
+            if known is not None:
+                return known
+        article = product(number)
+        pr = f'"pr{index}'
+        found = (
+            f'{pr}id":"{article.sku}",{pr}nm":{text(article.name)},{pr}br":{text(article.brand)},'
+            f'{pr}ca":{text(article.category)},{pr}va":"{article.variant}",'
+            f'{pr}pr":"{money(exchange(article.cents, currency), currency)}",'
+        )
+        if index == 1:
+            self._products[number, currency] = found
+        return found
+
+
+def landing(page: PageText, query: str) -> PageText:
+    """A page whose address ends in a campaign's query; a screen has no address."""
+    if page.address == "null":
+        return page
+    address = f'{page.address[:-1]}{"&" if "?" in page.address else "?"}{query}"'
+    return PageText(address, page.parameters.replace(page.address, address, 1))
