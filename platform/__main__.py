@@ -1,0 +1,82 @@
+"""`python -m ingestion_platform demo|dev|replay|doctor|prepare`: what the Makefile calls.
+
+Expected trouble (a setting, a date, a port, an object) is one line on standard error and exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from dotenv import find_dotenv, load_dotenv
+
+from ingestion_platform import settings as environment
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m ingestion_platform", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    commands.add_parser("demo", help="seven days of history and live hits through the whole platform")
+    commands.add_parser("dev", help="open the Dagster UI on the data of DATA_DIR")
+    replay = commands.add_parser("replay", help="rebuild a range of dates from the archive")
+    replay.add_argument("--from", dest="first", required=True, metavar="DATE", help="first date, such as 2026-01-01")
+    replay.add_argument("--to", dest="last", required=True, metavar="DATE", help="last date, included")
+    commands.add_parser("doctor", help="check settings, archive, warehouse, ports and credentials")
+    commands.add_parser("prepare", help="parse the dbt project for the code location")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    chosen = parser().parse_args(arguments)
+    load_dotenv(find_dotenv(usecwd=True))
+    try:
+        return _run(chosen)
+    except KeyboardInterrupt:
+        print("Stopped. What was running can be launched again: nothing is lost.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if not _expected(error):
+            raise
+        print(f"{chosen.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    settings = environment.read()
+    # Each command is imported on use: `prepare` must run before dbt's manifest exists, and Dagster takes seconds.
+    if chosen.command == "prepare":
+        from ingestion_platform.commands.prepare import prepare
+
+        prepare(settings)
+    elif chosen.command == "dev":
+        from ingestion_platform.commands.dev import dev
+
+        dev(settings)
+    elif chosen.command == "replay":
+        from ingestion_platform.commands.replay import replay
+
+        replay(settings, chosen.first, chosen.last)
+    elif chosen.command == "demo":
+        from ingestion_platform.commands.demo import demo
+
+        demo(settings)
+    else:
+        from ingestion_platform.commands.doctor import doctor
+
+        return doctor(settings)
+    return 0
+
+
+def _expected(error: Exception) -> bool:
+    return isinstance(error, (environment.SettingsError, OSError)) or type(error).__name__ in _EXPECTED
+
+
+# By name, so that an early failure does not import Dagster to be reported.
+_EXPECTED = {"ArchiveError", "CommandError", "ModelsError", "PartitionError", "RunFailed", "WarehouseError"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""`archive/events`: what lies in the archive, observed and never produced here.
+
+The data version of a date is the digest of its object keys, sizes and etags. An observation is recorded only for dates whose
+version changed since the last one, so that a year of unchanged history costs nothing.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from itertools import groupby
+
+from dagster import (
+    AssetsDefinition,
+    DagsterEventType,
+    DagsterInstance,
+    DailyPartitionsDefinition,
+    DataVersionsByPartition,
+    OpExecutionContext,
+    ResourceParam,
+    SourceAsset,
+    observable_source_asset,
+)
+
+from ingestion_platform.assets.keys import ARCHIVE_EVENTS
+from ingestion_platform.partitions import ONE_DAY, today
+from ingestion_platform.resources.archive import Archive, data_version
+from ingestion_platform.versions import DATA_VERSION_TAG
+
+
+
+def archive_versions(archive: Archive, start: date) -> dict[date, str]:
+    """The data version of each arrival date from `start` up to today that holds an object."""
+    dates = [day for day in archive.dates() if start <= day <= today()]
+    if not dates:
+        return {}
+    objects = archive.objects(dates[0], dates[-1] + ONE_DAY)
+    return {day: data_version(found) for day, found in groupby(objects, lambda item: item.arrival_date)}
+
+
+def observed_versions(instance: DagsterInstance) -> Mapping[str, str]:
+    """The data version last observed, by partition key."""
+    tags = instance.event_log_storage.get_latest_tags_by_partition(
+        ARCHIVE_EVENTS, DagsterEventType.ASSET_OBSERVATION, [DATA_VERSION_TAG]
+    )
+    return {key: found[DATA_VERSION_TAG] for key, found in tags.items() if DATA_VERSION_TAG in found}
+
+
+def changed_versions(instance: DagsterInstance, archive: Archive, start: date) -> dict[str, str]:
+    """Partition key and new data version of the dates whose objects changed since they were last observed."""
+    before = observed_versions(instance)
+    now = {day.isoformat(): version for day, version in archive_versions(archive, start).items()}
+    gone = {key: data_version([]) for key in before if key not in now}
+    return {key: version for key, version in {**now, **gone}.items() if before.get(key) != version}
+
+
+def archive_asset(daily: DailyPartitionsDefinition, start: date) -> SourceAsset | AssetsDefinition:
+    """The observable asset."""
+
+    @observable_source_asset(
+        key=ARCHIVE_EVENTS,
+        partitions_def=daily,
+        group_name="archive",
+        description=(
+            "Gzip JSON lines as delivered by the collector's stream, by date of arrival (UTC): the only truth. "
+            "Observe it to see which dates hold objects that are not loaded yet."
+        ),
+        metadata={"layout": "stream_data/YYYY/MM/DD/HH/<stream>-<version>-<time>-<uuid>.gz"},
+        tags={"dagster/kind/gzip": "", "dagster/kind/json": ""},
+    )
+    def archive_events(context: OpExecutionContext, archive: ResourceParam[Archive]) -> DataVersionsByPartition:
+        return DataVersionsByPartition(changed_versions(context.instance, archive, start))
+
+    return archive_events
+
+

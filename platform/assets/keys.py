@@ -1,0 +1,21 @@
+"""Asset keys, groups and the pool, each spelled once."""
+
+from __future__ import annotations
+
+from dagster import AssetKey
+
+TRAFFIC = AssetKey(["simulations", "traffic"])
+ARCHIVE_EVENTS = AssetKey(["archive", "events"])
+RAW_LOGS = AssetKey(["raw", "logs"])
+USER_AGENTS = AssetKey(["events", "user_agents"])
+PUBLISHED_OVERVIEW = AssetKey(["published", "overview"])
+OVERVIEW_1H = AssetKey(["stats", "overview_1h"])
+OVERVIEW_1D = AssetKey(["stats", "overview_1d"])
+
+WAREHOUSE_POOL = "warehouse"
+"""Every step that opens the warehouse claims a slot of this pool, reading or writing: DuckDB's file takes one process."""
+
+OWNERS = ["team:data-platform"]
+
+ROW_COUNT = "dagster/partition_row_count"
+"""Dagster's own metadata key for the rows of one partition."""

@@ -1,0 +1,291 @@
+"""The dbt project as assets: `events/*` and `stats/*` by date of the event, `events_live/*` as views without partitions.
+
+One dbt invocation builds the models of a run's dates. Every model and test shows as an asset and an asset check; rows are
+counted by date after the build, so that each partition carries its own figures. A model's code version covers its SQL, the
+macros it calls and the ephemeral models it reads: any of them changing makes its dates show as stale.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from dagster import (
+    AssetCheckKey,
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSpec,
+    BackfillPolicy,
+    DailyPartitionsDefinition,
+    Failure,
+    MaterializeResult,
+    ResourceParam,
+)
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+
+from ingestion_platform.assets.keys import OWNERS, RAW_LOGS, ROW_COUNT, WAREHOUSE_POOL
+from ingestion_platform.partitions import Window, window
+from ingestion_platform.resources.dbt_project import DbtProject, Log, NodeResult
+from ingestion_platform.resources.warehouse import Warehouse
+
+PARTITIONED_SCHEMAS = ("events", "stats")
+LIVE_SCHEMA = "events_live"
+
+# What the UI shows beside the rows of a date's hits: how many were left out, and why.
+_COUNTED_BESIDE_LOGS = {"duplicates": "events.duplicates", "quarantined": "events.quarantine"}
+
+
+class Translator(DagsterDbtTranslator):
+    """How dbt's nodes become assets: keys are <schema>/<model>, groups are schemas."""
+
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        super().__init__(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
+        self._manifest = manifest
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
+        if dbt_resource_props["resource_type"] == "source":
+            # All raw tables are filled by one asset.
+            raw = dbt_resource_props["source_name"] == "raw"
+            return RAW_LOGS if raw else AssetKey([dbt_resource_props["source_name"], dbt_resource_props["name"]])
+        return AssetKey([dbt_resource_props["schema"].lower(), dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return str(dbt_resource_props["schema"]).lower()
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:
+        return OWNERS
+
+    def get_code_version(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        digest = hashlib.sha256()
+        for text in sorted(self._code(dbt_resource_props)):
+            digest.update(text.encode())
+        return digest.hexdigest()[:16]
+
+    def _code(self, node: Mapping[str, Any]) -> set[str]:
+        texts = {node.get("raw_code") or ""}
+        for unique_id in node.get("depends_on", {}).get("macros", []):
+            macro = self._manifest["macros"].get(unique_id, {})
+            if macro.get("package_name") == node.get("package_name"):
+                texts.add(macro["macro_sql"])
+        for unique_id in node.get("depends_on", {}).get("nodes", []):
+            parent = self._manifest["nodes"].get(unique_id, {})
+            if parent.get("config", {}).get("materialized") == "ephemeral":
+                texts |= self._code(parent)
+        return texts
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models of a manifest, as far as the platform needs to know them."""
+
+    manifest: Mapping[str, Any] = field(repr=False)
+
+    @cached_property
+    def translator(self) -> Translator:
+        return Translator(self.manifest)
+
+    def in_schemas(self, *schemas: str) -> list[str]:
+        """Names of the models (ephemeral ones left out) that live in `schemas`, sorted."""
+        return sorted(node["name"] for node in self._models() if node["schema"].lower() in schemas)
+
+    @property
+    def partitioned(self) -> list[str]:
+        """The models that are built by date."""
+        return self.in_schemas(*PARTITIONED_SCHEMAS)
+
+    @property
+    def live(self) -> list[str]:
+        """The views over raw and marts, built once."""
+        return self.in_schemas(LIVE_SCHEMA)
+
+    @cached_property
+    def keys(self) -> Mapping[str, AssetKey]:
+        """Asset key by the node's unique id."""
+        return {node["unique_id"]: self.translator.get_asset_key(node) for node in self._models()}
+
+    @cached_property
+    def relations(self) -> Mapping[str, str]:
+        """schema.name by the model's name."""
+        return {node["name"]: f"{node['schema']}.{node['name']}".lower() for node in self._models()}
+
+    @cached_property
+    def code_versions(self) -> Mapping[AssetKey, str]:
+        """Code version by asset key."""
+        return {self.keys[node["unique_id"]]: str(self.translator.get_code_version(node)) for node in self._models()}
+
+    @cached_property
+    def parents(self) -> Mapping[AssetKey, list[AssetKey]]:
+        """The keys an asset is made from, by its own key."""
+        specs = {key: self.translator.get_asset_spec(self.manifest, unique_id, None) for unique_id, key in self.keys.items()}
+        return {key: [dep.asset_key for dep in spec.deps] for key, spec in specs.items()}
+
+    @cached_property
+    def test_keys(self) -> Mapping[str, AssetCheckKey]:
+        """Check key by the unique id of the dbt test."""
+        specs = [self.translator.get_asset_spec(self.manifest, unique_id, None) for unique_id in self.keys]
+        tests = [node["unique_id"] for node in self.manifest["nodes"].values() if node["resource_type"] == "test"]
+        found = {}
+        for spec in specs:
+            for test in tests:
+                check = self.translator.get_asset_check_spec(spec, self.manifest, test, None)
+                if check is not None:
+                    found[test] = check.key
+        return found
+
+    def _models(self) -> list[Mapping[str, Any]]:
+        return [
+            node
+            for node in self.manifest["nodes"].values()
+            if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"
+        ]
+
+
+@dataclass(frozen=True)
+class Built:
+    """What one build did: dbt's results, and the rows of each model by date."""
+
+    results: list[NodeResult]
+    rows: Mapping[str, Mapping[date, int]]
+    beside: Mapping[str, Mapping[date, int]]
+
+    @property
+    def failed(self) -> list[NodeResult]:
+        return [result for result in self.results if result.status in ("error", "fail")]
+
+    def error(self) -> str:
+        """One line for the first failure, with the number of others; empty when all went well."""
+        if not self.failed:
+            return ""
+        first = self.failed[0]
+        reason = " ".join(first.message.split())[:400]
+        others = f" (and {len(self.failed) - 1} more)" if len(self.failed) > 1 else ""
+        return f"{first.kind} {first.name}: {reason}{others}"
+
+    def metadata(self, result: NodeResult, day: date) -> dict[str, Any]:
+        """What the UI shows of one model's date."""
+        found: dict[str, Any] = {"seconds of the whole run": result.seconds}
+        if result.name in self.rows:
+            found[ROW_COUNT] = self.rows[result.name].get(day, 0)
+        if result.name == "logs":
+            found |= {label: counts.get(day, 0) for label, counts in self.beside.items()}
+        return found
+
+
+def build(
+    dbt: DbtProject, warehouse: Warehouse, models: Models, select: Sequence[str], chosen: Window, log: Log
+) -> Built:
+    """Build the nodes of `select` for the dates of `chosen`, note what they were built from, and count their rows."""
+    head = warehouse.head()
+    results = dbt.build(select, chosen, log)
+    done = [result.name for result in results if result.kind == "model" and result.succeeded]
+    warehouse.mark_built(done, chosen.start, chosen.end, head)
+    rows = {name: warehouse.row_counts(models.relations[name], chosen.start, chosen.end) for name in done}
+    beside = {
+        label: warehouse.row_counts(relation, chosen.start, chosen.end)
+        for label, relation in _COUNTED_BESIDE_LOGS.items()
+        if "logs" in done and relation in models.relations.values()
+    }
+    return Built(results, rows, beside)
+
+
+def check_result(result: NodeResult, key: AssetCheckKey, where: str) -> AssetCheckResult:
+    """A dbt test's result as an asset check's."""
+    return AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=result.status in ("pass", "success"),
+        severity=AssetCheckSeverity.WARN if result.status == "warn" else AssetCheckSeverity.ERROR,
+        metadata={"dates": where, "failing rows": result.failures or 0, "seconds": result.seconds},
+        description=" ".join(result.message.split())[:500] or None,
+    )
+
+
+def selection(context: AssetExecutionContext, models: Models) -> list[str]:
+    """The names dbt is to build: the selected models, and selected tests of models that are not selected."""
+    selected = [unique_id for unique_id, key in models.keys.items() if key in context.selected_asset_keys]
+    names = [models.manifest["nodes"][unique_id]["name"] for unique_id in selected]
+    lone = [
+        models.manifest["nodes"][unique_id]["name"]
+        for unique_id, key in models.test_keys.items()
+        if key in context.selected_asset_check_keys and key.asset_key not in context.selected_asset_keys
+    ]
+    return names + lone
+
+
+def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy: BackfillPolicy) -> AssetsDefinition:
+    """`events/*` and `stats/*`."""
+
+    @dbt_assets(
+        name="models",
+        manifest=models.manifest,
+        select=" ".join(models.partitioned),
+        dagster_dbt_translator=models.translator,
+        partitions_def=daily,
+        backfill_policy=policy,
+        pool=WAREHOUSE_POOL,
+    )
+    def build_models(
+        context: AssetExecutionContext, dbt: ResourceParam[DbtProject], warehouse: ResourceParam[Warehouse]
+    ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
+        chosen = window(list(context.partition_keys))
+        built = build(dbt, warehouse, models, selection(context, models), chosen, context.log.info)
+        for result in built.results:
+            key = models.keys.get(result.unique_id)
+            if key is not None and result.succeeded and key in context.selected_asset_keys:
+                for day in chosen.days:
+                    context.add_asset_metadata(built.metadata(result, day), key, day.isoformat())
+                yield MaterializeResult(asset_key=key)
+            check = models.test_keys.get(result.unique_id)
+            if check is not None and result.status != "skipped" and check in context.selected_asset_check_keys:
+                yield check_result(result, check, f"{chosen}")
+        if built.failed:
+            raise Failure(built.error())
+
+    return build_models
+
+
+def live_models(models: Models) -> AssetsDefinition:
+    """`events_live/*`: views, which read the marts' watermark when they are queried; building them only writes their SQL."""
+
+    @dbt_assets(
+        name="live_models",
+        manifest=models.manifest,
+        select=" ".join(models.live),
+        dagster_dbt_translator=models.translator,
+        pool=WAREHOUSE_POOL,
+    )
+    def build_live_models(
+        context: AssetExecutionContext, dbt: ResourceParam[DbtProject]
+    ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
+        built = Built(dbt.build(selection(context, models), None, context.log.info), {}, {})
+        for result in built.results:
+            key, check = models.keys.get(result.unique_id), models.test_keys.get(result.unique_id)
+            if key is not None and result.succeeded:
+                yield MaterializeResult(asset_key=key)
+            if check is not None and result.status != "skipped":
+                yield check_result(result, check, "all")
+        if built.failed:
+            raise Failure(built.error())
+
+    return build_live_models
+
+
+def exposures(models: Models) -> list[AssetSpec]:
+    """dbt's exposures as external assets at the end of the graph."""
+    return [
+        AssetSpec(
+            key=AssetKey([exposure["name"]]),
+            deps=[models.keys[unique_id] for unique_id in exposure["depends_on"]["nodes"] if unique_id in models.keys],
+            description=exposure["description"] or exposure.get("label") or "",
+            group_name="exposures",
+            kinds={exposure["type"]},
+            owners=[exposure["owner"]["email"]] if exposure["owner"].get("email") else OWNERS,
+            metadata={"url": exposure["url"]} if exposure.get("url") else {},
+        )
+        for exposure in models.manifest["exposures"].values()
+    ]

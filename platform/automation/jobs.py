@@ -1,0 +1,29 @@
+"""Jobs over partitioned assets, for the launchpad and the command line."""
+
+from __future__ import annotations
+
+from dagster import AssetSelection, DailyPartitionsDefinition, define_asset_job
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from ingestion_platform.assets.keys import ARCHIVE_EVENTS, PUBLISHED_OVERVIEW, RAW_LOGS, USER_AGENTS
+from ingestion_platform.assets.models import Models
+
+REPLAY = "replay"
+
+
+def asset_jobs(models: Models, daily: DailyPartitionsDefinition) -> list[UnresolvedAssetJobDefinition]:
+    """`replay` (archive to published statistics, by date) and `observe_archive`."""
+    partitioned = [key for key in models.keys.values() if key.path[-1] in models.partitioned]
+    return [
+        define_asset_job(
+            REPLAY,
+            selection=AssetSelection.assets(RAW_LOGS, USER_AGENTS, *partitioned, PUBLISHED_OVERVIEW),
+            partitions_def=daily,
+            description="Rebuild a range of dates from the archive, up to the published statistics. Harmless, any number of times.",
+        ),
+        define_asset_job(
+            "observe_archive",
+            selection=AssetSelection.assets(ARCHIVE_EVENTS),
+            description="Look at the archive: which dates hold objects that were not seen before.",
+        ),
+    ]

@@ -1,0 +1,105 @@
+"""Runs that a command launches and executes itself, on the instance that `dagster dev` shows.
+
+They are ordinary runs of the jobs in the code location: they wait for the writer's pool, appear in the UI while they go on,
+and can be looked at or launched again there. Nothing else needs to be running.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from dagster import AssetKey, DagsterEvent, DagsterInstance, DagsterRunStatus
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
+from dagster._core.execution.api import execute_run_iterator
+from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ingestion_platform.partitions import Window, range_tags
+from ingestion_platform.settings import PROJECT_DIR
+
+_MODULE = "ingestion_platform.definitions"
+_REPOSITORY = "__repository__"
+
+# Dagster's log of each event stays off the terminal: it is in the instance, and the progress bar tells the rest.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class RunFailed(Exception):
+    """A run did not go through; the message is one line that says why and where to look."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One run to execute: a job, the dates (None for a job without partitions), and what to tell the user."""
+
+    job: str
+    dates: Window | None
+    title: str
+    assets: Sequence[AssetKey] = ()
+
+
+def console() -> Console:
+    """A console that keeps writing to the terminal while Dagster captures the output of steps into its compute logs."""
+    return Console(file=os.fdopen(os.dup(sys.stdout.fileno()), "w"), highlight=False)
+
+
+def execute(instance: DagsterInstance, work: Sequence[Work], out: Console) -> None:
+    """Execute each piece of `work` in order, with a progress bar. Raises RunFailed for the first that fails."""
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"),
+        TimeElapsedColumn(), console=out, transient=False,
+    ) as progress:
+        for piece in work:
+            task = progress.add_task(piece.title, total=None, now="")
+            for event, steps in _events(instance, piece):
+                if event.is_step_start:
+                    progress.update(task, now=f"{event.step_key}".replace("__", "/"))
+                elif event.is_step_success:
+                    progress.update(task, advance=1, total=steps)
+            progress.update(task, now="done", total=1, completed=1)
+
+
+def _events(instance: DagsterInstance, work: Work) -> Iterator[tuple[DagsterEvent, int]]:
+    repository = ReconstructableRepository.for_module(_MODULE, "defs", os.fspath(PROJECT_DIR))
+    job = ReconstructableJob(repository, work.job)
+    definition = job.get_definition()
+    if work.assets:
+        subset = job.get_subset(asset_selection=frozenset(work.assets))
+        job, definition = subset, subset.get_definition()
+    run = instance.create_run_for_job(
+        job_def=definition,
+        tags={**(range_tags(work.dates) if work.dates is not None else {}), "clickstream/launched_by": "command line"},
+        run_config=_QUIET,
+        asset_selection=frozenset(work.assets) or None,
+        remote_job_origin=_origin(work.job),
+        job_code_origin=job.get_python_origin(),
+    )
+    steps = len(definition.nodes)
+    reason = ""
+    for event in execute_run_iterator(job, run, instance):
+        if event.is_step_failure:
+            reason = reason or f"{event.step_key}: {_reason(event)}"
+        yield event, steps
+    record = instance.get_run_by_id(run.run_id)
+    if record is None or record.status != DagsterRunStatus.SUCCESS:
+        raise RunFailed(f"{work.title} failed in {reason or 'its start'} (run {run.run_id[:8]}; make dev shows it)")
+
+
+def _origin(job: str) -> RemoteJobOrigin:
+    (location,) = WorkspaceFileTarget([os.fspath(PROJECT_DIR / "workspace.yaml")]).create_origins()
+    return RemoteRepositoryOrigin(location, _REPOSITORY).get_job_origin(job)
+
+
+def _reason(event: DagsterEvent) -> str:
+    failure = event.step_failure_data
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return " ".join(failure.user_failure_data.description.split())
+    return " ".join(error.message.split()) if error is not None else "no reason given"

@@ -1,0 +1,52 @@
+"""The code location: assembles assets, checks, jobs and automation. Importing it reads the settings and dbt's manifest only."""
+
+from __future__ import annotations
+
+from dagster import Definitions, ResourceDefinition, in_process_executor
+
+from ingestion_platform import settings as environment
+from ingestion_platform.assets.archive_events import archive_asset
+from ingestion_platform.assets.checks import statistics_checks
+from ingestion_platform.assets.models import Models, exposures, live_models, partitioned_models
+from ingestion_platform.assets.published import published_asset
+from ingestion_platform.assets.raw_logs import raw_logs_asset
+from ingestion_platform.assets.traffic import traffic_asset
+from ingestion_platform.assets.user_agents import user_agents_asset
+from ingestion_platform.automation.alerts import alerts
+from ingestion_platform.automation.jobs import asset_jobs
+from ingestion_platform.automation.refresh import refresh_job
+from ingestion_platform.automation.schedules import hourly, late_objects
+from ingestion_platform.partitions import backfill_policy, daily_partitions
+from ingestion_platform.resources import wiring
+from ingestion_platform.resources.dbt_project import read_manifest
+
+settings = environment.read()
+models = Models(read_manifest(adapter=wiring.ADAPTERS[settings.environment]))
+daily = daily_partitions(settings.partitions_start)
+policy = backfill_policy(settings.partitions_per_run)
+refresh = refresh_job(models)
+
+defs = Definitions(
+    assets=[
+        traffic_asset(daily, policy, settings.simulated_hits),
+        archive_asset(daily, settings.partitions_start),
+        raw_logs_asset(daily, policy),
+        user_agents_asset(daily, policy),
+        partitioned_models(models, daily, policy),
+        live_models(models),
+        published_asset(daily, policy),
+        *exposures(models),
+    ],
+    asset_checks=[statistics_checks()],
+    jobs=[refresh, *asset_jobs(models, daily)],
+    schedules=[hourly(refresh)],
+    sensors=[late_objects(refresh), *alerts(settings)],
+    # One process a run: the start-up of a process for each step is what small runs would pay for.
+    executor=in_process_executor,
+    resources={
+        "archive": ResourceDefinition(lambda _: wiring.archive(settings)),
+        "warehouse": ResourceDefinition(lambda _: wiring.warehouse(settings)),
+        "dbt": ResourceDefinition(lambda _: wiring.dbt_project(settings)),
+        "settings": ResourceDefinition.hardcoded_resource(settings),
+    },
+)
