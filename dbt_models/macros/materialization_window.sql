@@ -1,0 +1,88 @@
+{#
+    `window`: a table of which a run replaces exactly the event dates [start, end) that it was given, in one transaction.
+
+    A run that is killed leaves the old rows; a date without hits is emptied; rows never pass through a temporary copy (dbt's
+    delete+insert writes them twice, and leaves a date that became empty as it was; microbatch runs a query a date). The
+    model has an enforced contract, so that the table can be created before its first rows: chunks of a backfill that start
+    together find it there. Columns that a model gained are added; one that changed its type is refused.
+#}
+{% materialization window, default %}
+    {%- set relation = this.incorporate(type="table") -%}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- set names = model.columns.keys() | list -%}
+
+    {%- if not config.get("contract").enforced -%}
+        {{ exceptions.raise_compiler_error("a model of materialization 'window' needs an enforced contract") }}
+    {%- endif -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+    {%- if existing is not none and (not existing.is_table or should_full_refresh()) -%}
+        {{ adapter.drop_relation(existing) }}
+        {%- set existing = none -%}
+    {%- endif -%}
+    {%- if existing is none -%}
+        {%- call statement("create_table") -%}
+            {{ create_window_table_sql(relation, get_table_columns_and_constraints()) }}
+        {%- endcall -%}
+    {%- else -%}
+        {{ add_new_columns(relation) }}
+    {%- endif -%}
+
+    {{ get_assert_columns_equivalent(sql) }}
+    {%- call statement("main") -%}
+        {{ replace_window_sql(relation, names, sql) }}
+    {%- endcall -%}
+
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {%- do persist_docs(relation, model) -%}
+    {{ adapter.commit() }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ return({"relations": [relation]}) }}
+{% endmaterialization %}
+
+{% macro add_new_columns(relation) -%}
+    {%- set held = {} -%}
+    {%- for column in adapter.get_columns_in_relation(relation) -%}
+        {%- do held.update({column.name | lower: column}) -%}
+    {%- endfor -%}
+    {%- for name, column in model.columns.items() -%}
+        {%- if name | lower not in held -%}
+            {%- call statement("add_column_" ~ name) -%}
+                alter table {{ relation }} add column {{ name }} {{ column.data_type }}
+            {%- endcall -%}
+        {%- endif -%}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro create_window_table_sql(relation, columns) -%}
+    {{ return(adapter.dispatch("create_window_table_sql")(relation, columns)) }}
+{%- endmacro %}
+
+{% macro default__create_window_table_sql(relation, columns) -%}
+    create table if not exists {{ relation }} {{ columns }}
+{%- endmacro %}
+
+{% macro snowflake__create_window_table_sql(relation, columns) -%}
+    {%- set cluster_by = config.get("cluster_by", ["event_date"]) -%}
+    create transient table if not exists {{ relation }} {{ columns }} cluster by ({{ cluster_by | join(", ") }})
+    {%- if config.get("copy_grants") %} copy grants {%- endif %}
+{%- endmacro %}
+
+{% macro replace_window_sql(relation, names, select_sql) -%}
+    {{ return(adapter.dispatch("replace_window_sql")(relation, names, select_sql)) }}
+{%- endmacro %}
+
+{# dbt-duckdb opens the transaction before the first statement and commits it with adapter.commit(). #}
+{% macro default__replace_window_sql(relation, names, select_sql) -%}
+    delete from {{ relation }} where {{ in_window() }};
+    insert into {{ relation }} ({{ names | join(", ") }})
+    select {{ names | join(", ") }} from (
+        {{ select_sql }}
+    ) as window_rows
+{%- endmacro %}
+
+{% macro snowflake__replace_window_sql(relation, names, select_sql) -%}
+    {{ snowflake_dml_explicit_transaction(default__replace_window_sql(relation, names, select_sql)) }}
+{%- endmacro %}

@@ -1,0 +1,46 @@
+{#
+    The window of a run: the event dates [start, end) that its models write, from dbt's own flags
+    --event-time-start and --event-time-end. Without them a run writes everything.
+
+    Bounds are literals worked out while compiling, so that both warehouses can prune by them. `days` and `minutes` widen a bound
+    for models that read more than they write; platform/windows.py says by how much, and the inverse.
+#}
+{% macro _window_bound(flag, unbounded, days, minutes) -%}
+    {%- set given = invocation_args_dict.get(flag) or unbounded -%}
+    {%- set moment = modules.datetime.datetime.fromisoformat((given | string)[:10]) -%}
+    {{ return(moment + modules.datetime.timedelta(days=days, minutes=minutes)) }}
+{%- endmacro %}
+
+{% macro window_start(days=0) -%}
+    cast('{{ _window_bound("event_time_start", "1970-03-01", days, 0).strftime("%Y-%m-%d") }}' as date)
+{%- endmacro %}
+
+{% macro window_end(days=0) -%}
+    cast('{{ _window_bound("event_time_end", "2100-01-01", days, 0).strftime("%Y-%m-%d") }}' as date)
+{%- endmacro %}
+
+{# The first instant of the window, moved; event_at is compared with it where a margin is no whole number of days. #}
+{% macro window_start_at(days=0, minutes=0) -%}
+    cast('{{ _window_bound("event_time_start", "1970-03-01", days, minutes).strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp)
+{%- endmacro %}
+
+{# Rows of the window itself: `where {{ in_window() }}`. #}
+{% macro in_window(column="event_date", days_before=0, days_after=0) -%}
+    {{ column }} >= {{ window_start(-days_before) }} and {{ column }} < {{ window_end(days_after) }}
+{%- endmacro %}
+
+{#
+    A relation of one column, event_date: the dates of the window. A run without a window has the dates that `model` holds.
+#}
+{% macro window_dates(model) -%}
+    {%- if invocation_args_dict.get("event_time_start") -%}
+        {%- set first = _window_bound("event_time_start", none, 0, 0) -%}
+        {%- set last = _window_bound("event_time_end", none, 0, 0) -%}
+        {%- for offset in range((last - first).days) %}
+        select cast('{{ (first + modules.datetime.timedelta(days=offset)).strftime("%Y-%m-%d") }}' as date) as event_date
+        {%- if not loop.last %} union all {%- endif %}
+        {%- endfor -%}
+    {%- else -%}
+        select distinct event_date from {{ model }}
+    {%- endif -%}
+{%- endmacro %}

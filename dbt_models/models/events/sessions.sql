@@ -1,0 +1,155 @@
+-- One row a session, under the date of its first hit. A session may end on the next date, whose hits are read as well.
+
+with hits as (
+
+    select * from {{ ref('stg_hits') }}
+    where {{ in_window(days_after=1) }}
+
+),
+
+session_hits as (
+
+    select * from {{ ref('int_session_hits') }}
+    where {{ in_window('session_started_at') }}
+
+),
+
+user_agents as (
+
+    select * from {{ ref('stg_user_agents') }}
+
+),
+
+repeat_purchases as (
+
+    select * from {{ ref('int_repeat_purchases') }}
+
+),
+
+enriched as (
+
+    select
+        session_hits.session_id,
+        session_hits.session_started_at,
+        session_hits.visitor_hit_number,
+        hits.tracking_id,
+        hits.client_id,
+        hits.user_id,
+        hits.event_at,
+        hits.hit_type,
+        hits.product_action,
+        hits.document_location,
+        hits.document_referrer,
+        hits.gclid,
+        coalesce(hits.campaign_name, {{ utm_parameter('hits.document_location', 'campaign') }}) as campaign_name,
+        coalesce(hits.campaign_source, {{ utm_parameter('hits.document_location', 'source') }}) as campaign_source,
+        coalesce(hits.campaign_medium, {{ utm_parameter('hits.document_location', 'medium') }}) as campaign_medium,
+        user_agents.user_agent_id,
+        user_agents.device_type,
+        coalesce(user_agents.is_bot, false) as is_bot,
+        (hits.product_action = 'purchase' or hits.hit_type = 'transaction')
+        and repeat_purchases.log_id is null as is_purchase,
+        {{ to_decimal('hits.transaction_revenue') }} as transaction_revenue,
+        hits.currency_code
+    from session_hits
+    inner join hits on session_hits.log_id = hits.log_id
+    left join repeat_purchases on session_hits.log_id = repeat_purchases.log_id
+    left join user_agents on hits.user_agent = user_agents.user_agent
+
+),
+
+sessions as (
+
+    select
+        session_id,
+        session_started_at,
+        max(event_at) as session_ended_at,
+        max(tracking_id) as tracking_id,
+        max(client_id) as client_id,
+        max_by(user_id, case when user_id is not null then visitor_hit_number end) as user_id,
+        count(*) as hits,
+        count(case when hit_type in ('pageview', 'screenview') then 1 end) as pageviews,
+        count(case when hit_type = 'event' then 1 end) as events,
+        count(product_action) as product_actions,
+        count(case when product_action = 'detail' then 1 end) as product_details,
+        count(case when product_action = 'add' then 1 end) as cart_adds,
+        count(case when product_action = 'remove' then 1 end) as cart_removes,
+        count(case when product_action = 'checkout' then 1 end) as checkouts,
+        count(case when is_purchase then 1 end) as purchases,
+        min_by(document_location, case when document_location is not null then visitor_hit_number end) as entry_page,
+        max_by(document_location, case when document_location is not null then visitor_hit_number end) as exit_page,
+        min_by(coalesce(document_location, ''), visitor_hit_number) as first_location,
+        min_by(coalesce(document_referrer, ''), visitor_hit_number) as first_referrer,
+        min_by(coalesce(gclid, ''), visitor_hit_number) as first_gclid,
+        min_by(campaign_name, case when campaign_name is not null then visitor_hit_number end) as campaign_name,
+        min_by(campaign_source, case when campaign_source is not null then visitor_hit_number end) as campaign_source,
+        min_by(campaign_medium, case when campaign_medium is not null then visitor_hit_number end) as campaign_medium,
+        min_by(user_agent_id, case when user_agent_id is not null then visitor_hit_number end) as user_agent_id,
+        min_by(device_type, case when device_type is not null then visitor_hit_number end) as device_type,
+        count(case when is_bot then 1 end) > 0 as is_bot
+    from enriched
+    group by session_id, session_started_at
+
+),
+
+revenue_by_currency as (
+
+    select
+        session_id,
+        coalesce(currency_code, '(not set)') as currency_code,
+        sum(transaction_revenue) as revenue
+    from enriched
+    where is_purchase and transaction_revenue is not null
+    group by session_id, coalesce(currency_code, '(not set)')
+
+),
+
+revenue as (
+
+    select
+        session_id,
+        count(*) as currencies,
+        max(currency_code) as currency_code,
+        max(revenue) as revenue,
+        {{ json_object_text('currency_code', 'cast(revenue as varchar)') }} as revenue_by_currency
+    from revenue_by_currency
+    group by session_id
+
+)
+
+select
+    cast(sessions.session_started_at as date) as event_date,
+    sessions.session_id,
+    sessions.tracking_id,
+    sessions.client_id,
+    sessions.user_id,
+    sessions.session_started_at,
+    sessions.session_ended_at,
+    {{ milliseconds_between('sessions.session_started_at', 'sessions.session_ended_at') }} as duration_ms,
+    sessions.hits,
+    sessions.pageviews,
+    sessions.events,
+    sessions.product_actions,
+    sessions.product_details,
+    sessions.cart_adds,
+    sessions.cart_removes,
+    sessions.checkouts,
+    sessions.purchases,
+    sessions.cart_adds > 0 as has_cart_add,
+    sessions.purchases > 0 as has_purchase,
+    sessions.hits = 1 as is_bounce,
+    sessions.entry_page,
+    sessions.exit_page,
+    nullif(sessions.first_referrer, '') as referrer,
+    sessions.campaign_name,
+    sessions.campaign_source,
+    sessions.campaign_medium,
+    {{ channel('sessions.campaign_source', 'sessions.campaign_medium', "nullif(sessions.first_gclid, '')", "nullif(sessions.first_referrer, '')", 'sessions.first_location') }} as channel,
+    sessions.user_agent_id,
+    sessions.device_type,
+    sessions.is_bot,
+    case when revenue.currencies = 1 then revenue.currency_code end as currency_code,
+    cast(case when revenue.currencies = 1 then revenue.revenue end as decimal(38, 9)) as transaction_revenue,
+    revenue.revenue_by_currency
+from sessions
+left join revenue on sessions.session_id = revenue.session_id
