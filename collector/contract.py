@@ -102,8 +102,8 @@ def _nested(value: Any, depth: int) -> Any:
     if isinstance(value, list):
         return [_nested(item, depth + 1) for item in value]
     if isinstance(value, _Number):
-        if len(value) <= 18:
-            number = float(value) if any(letter in value for letter in ".eE") else int(value)
+        if len(value) <= 18 and "e" not in value.lower():
+            number = float(value) if "." in value else int(value)
             if repr(number) == value:
                 return number
         return str(value)

@@ -8,11 +8,12 @@ leave a record too, with the reason and as much of the payload as may be kept. I
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import NamedTuple
 
-from collector import privacy
+from collector import privacy, records
 from collector.contract import HitError, parse_body, require_hit
-from collector.records import Source, build_record, build_rejected, encode, new_event_id
+from collector.records import Record, Source, build_record, build_rejected, new_event_id
 from collector.settings import PrivacySignals, Settings
 from collector.verdicts import ACCEPTED, Judgement, Refusal, Verdict, error
 from collector.web import Request, Response, cors_headers, is_allowed_origin, json_response, preflight
@@ -32,12 +33,19 @@ class _Call(NamedTuple):
     source: Source
     received_at: int
     responded_at: int
+    encode: Callable[[Record], bytes]
 
 
-def judge(request: Request, settings: Settings, received_at: int, responded_at: int) -> Judgement:
+def judge(
+    request: Request,
+    settings: Settings,
+    received_at: int,
+    responded_at: int,
+    encode: Callable[[Record], bytes] = records.encode,
+) -> Judgement:
     """Decide what becomes of a request that came at `received_at` and is answered at `responded_at` (epoch ms).
 
-    Raises nothing, whatever was sent.
+    Raises nothing, whatever was sent. `encode` may be a quicker one that gives the same bytes.
     """
     cors = cors_headers(request.headers.get("origin"), settings.allowed_origins)
     path = request.path.rstrip("/")
@@ -47,7 +55,7 @@ def judge(request: Request, settings: Settings, received_at: int, responded_at: 
         return Judgement([], cors, response=preflight(cors))
     address = privacy.storable_address(request.address, settings.ip_mode)
     source = Source(request.method, path, request.hostname, address, privacy.storable_headers(request.headers))
-    call = _Call(settings, source, received_at, responded_at)
+    call = _Call(settings, source, received_at, responded_at, encode)
     try:
         _admit(request, path, settings)
         if path == "/batch":
@@ -161,7 +169,7 @@ def _judge_hit(text: str, call: _Call) -> Verdict:
         record = build_record(
             hit, source, event_id=event_id, received_at=call.received_at, responded_at=call.responded_at
         )
-        return Verdict(encode(record), event_id, 200, ACCEPTED)
+        return Verdict(call.encode(record), event_id, 200, ACCEPTED)
     except HitError as refused:
         return _reject(Refusal(400, refused.reason, refused.detail), text, call)
     except Refusal as refusal:
@@ -187,4 +195,4 @@ def _reject(refusal: Refusal, payload: str, call: _Call) -> Verdict:
         received_at=call.received_at,
         responded_at=call.responded_at,
     )
-    return Verdict(encode(record), event_id, refusal.status, refusal.reason, refusal.detail)
+    return Verdict(call.encode(record), event_id, refusal.status, refusal.reason, refusal.detail)

@@ -25,6 +25,11 @@ from pathlib import Path
 
 _MAGIC = b"\xff\xfe\xfd\xfc"
 _HEADER = struct.Struct(">4sII")
+# A write returns when it is durable: one system call a group, and so one wait for Python's lock. On macOS that promise
+# ends at the drive's cache, and the drive has to be asked.
+_FLAGS = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_DSYNC
+_MUST_ASK_DRIVE = hasattr(fcntl, "F_FULLFSYNC")
+
 _NAME = re.compile(r"(?P<first>\d{13,})-(?P<id>[0-9a-f-]{36})(?:\.journal|\.(?P<sealed>\d{10,})\.sealed)")
 
 
@@ -38,7 +43,7 @@ class DamagedJournal(Exception):  # noqa: N818  (a state of a file)
 
 def sync_data(descriptor: int) -> None:
     """Make what was written to a file durable. macOS leaves it in the drive's cache unless asked for more."""
-    if hasattr(fcntl, "F_FULLFSYNC"):
+    if _MUST_ASK_DRIVE:
         fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
     else:
         os.fdatasync(descriptor)
@@ -74,7 +79,7 @@ class Journal:
         """Start a journal. It gets its name when it is locked, so that nobody takes it for an orphan."""
         path = folder / f"{first_ms}-{uuid.uuid4()}.journal"
         unnamed = path.with_suffix(".new")
-        descriptor = os.open(unnamed, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640)
+        descriptor = os.open(unnamed, _FLAGS, 0o640)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             unnamed.rename(path)
@@ -108,7 +113,8 @@ class Journal:
         try:
             while written < len(group):
                 written += os.pwrite(self._descriptor, group[written:], self.size + written)
-            sync_data(self._descriptor)
+            if _MUST_ASK_DRIVE:
+                sync_data(self._descriptor)
         except OSError:
             try:
                 os.ftruncate(self._descriptor, self.size)

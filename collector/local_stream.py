@@ -36,11 +36,16 @@ logger = logging.getLogger("collector")
 class Waiter(Protocol):
     """Who waits for a commit: a future of threads or of asyncio."""
 
-    def done(self) -> bool: ...
-    def set_result(self, result: bool, /) -> None: ...
+    def done(self) -> bool:
+        """Whether it waits no more."""
+
+    def set_result(self, result: bool, /) -> None:
+        """Hear whether the records are durable."""
 
 
-Settle = Callable[[list[Any], bool], None]
+# The lines of one request, each with its newline, and who waits for them.
+Entry = tuple[Sequence[bytes], Waiter]
+Settle = Callable[[list[Waiter], bool], None]
 
 
 def settle(waiters: Iterable[Waiter], durable: bool) -> None:
@@ -70,7 +75,7 @@ class LocalDeliveryStream:
         self._rotate_seconds, self._rotate_bytes = rotate_seconds, rotate_bytes
         self._settle = settle
         self._wake = threading.Condition()
-        self._pending: list[tuple[Sequence[bytes], Any]] = []
+        self._pending: list[Entry] = []
         self._pending_bytes = 0
         self._closing = False
         self._refusing = ""
@@ -86,17 +91,18 @@ class LocalDeliveryStream:
         self._committer.start()
         self._deliverer.start()
 
-    def submit(self, records: Sequence[bytes], waiter: Waiter) -> None:
-        """Take lines (each with its newline); the waiter hears True once they are durable, False if they are not."""
-        size = sum(map(len, records))
+    def submit(self, batch: Sequence[Entry]) -> None:
+        """Take the records of several requests. Each waiter hears True once its records are durable, False if they
+        are not; a waiter that belongs to a loop may be told at once, in the caller's thread."""
+        size = sum(len(record) for records, _ in batch for record in records)
         with self._wake:
             taken = not self._closing and self._pending_bytes + size <= MAX_PENDING_BYTES
             if taken:
-                self._pending.append((records, waiter))
+                self._pending += batch
                 self._pending_bytes += size
                 self._wake.notify()
         if not taken:
-            waiter.set_result(False)
+            settle([waiter for _, waiter in batch], False)
 
     def close(self) -> None:
         """Commit, deliver and stop. What cannot be delivered now stays in the spool for the next start."""
@@ -142,7 +148,7 @@ class LocalDeliveryStream:
     ) -> dict[str, Any]:
         """Firehose's PutRecordBatch: returns once all records are durable, or tells that none is."""
         waiter: Future[bool] = Future()
-        self.submit([record["Data"] for record in Records], waiter)
+        self.submit([([record["Data"] for record in Records], waiter)])
         if waiter.result():
             outcomes = [{"RecordId": f"{DeliveryStreamName}-{position}"} for position in range(len(Records))]
             return {"FailedPutCount": 0, "Encrypted": False, "RequestResponses": outcomes}
@@ -169,7 +175,7 @@ class LocalDeliveryStream:
         journal = self._journal
         return journal is not None and (journal.size >= self._rotate_bytes or time.monotonic() >= self._due)
 
-    def _commit(self, group: list[tuple[Sequence[bytes], Any]]) -> None:
+    def _commit(self, group: list[Entry]) -> None:
         waiters = [waiter for _, waiter in group]
         try:
             if self._journal is None:

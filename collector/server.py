@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from collector.fast_json import encode
 from collector.intake import judge
 from collector.local_stream import LocalDeliveryStream, settle
 from collector.privacy import KEPT_HEADERS
@@ -38,6 +39,7 @@ class Application:
     def __init__(self, settings: Settings, local: LocalSettings) -> None:
         self._settings, self._local = settings, local
         self._stream: LocalDeliveryStream
+        self._batch: list[tuple[list[bytes], asyncio.Future[bool]]] = []
         # What is read of a body: a byte more than the longest one that is taken, so that the handler can refuse it.
         self._longest_body = max(settings.max_hit_bytes, settings.max_batch_bytes) + 1
 
@@ -52,16 +54,23 @@ class Application:
         request = await self._request(scope, receive)
         if request is None:
             return
-        judgement = judge(request, self._settings, now, now)
+        judgement = judge(request, self._settings, now, now, encode)
         verdicts = judgement.verdicts
         if not verdicts:
             is_health = request.path == "/health" and request.method in ("GET", "HEAD")
             response = self._health() if is_health else judgement.answer()
         else:
             durable: asyncio.Future[bool] = self._loop.create_future()
-            self._stream.submit(judgement.records, durable)
+            if not self._batch:
+                self._loop.call_soon(self._submit)
+            self._batch.append((judgement.records, durable))
             response = judgement.answer(() if await durable else range(len(verdicts)))
         await _send(response, request.method, send)
+
+    def _submit(self) -> None:
+        """Hand over what came in one turn of the loop: one hand-over wakes the commit's thread once."""
+        batch, self._batch = self._batch, []
+        self._stream.submit(batch)
 
     async def _request(self, scope: Message, receive: Receive) -> Request | None:
         headers: dict[str, str] = {}
