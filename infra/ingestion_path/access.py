@@ -1,0 +1,91 @@
+"""Who may do what on Snowflake: three account roles and the service user of dbt and Dagster.
+
+READ sees the models and never the raw hits. LOAD fills the raw tables. WRITE builds the models and inherits both, so that one
+session of the platform can load and build. SYSADMIN inherits WRITE, as Snowflake advises. Grants on future objects keep this true
+for tables that a later model adds. The table of grants below is all there is: what it does not list is not allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+import pulumi_snowflake as snowflake
+
+from .landing import Landing
+from .names import MODEL_SCHEMAS, RAW_SCHEMA, Names
+from .settings import SnowflakeSettings
+from .warehouse import Warehouse
+
+CHANGE_ROWS = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"]
+Grant = tuple[str, str, list[str], dict[str, Any]]  # role, label, privileges, what they are on
+
+
+class Access(pulumi.ComponentResource):
+    """`read`, `load`, `write` (roles) and `user`."""
+
+    def __init__(
+        self, name: str, names: Names, warehouse: Warehouse, landing: Landing, settings: SnowflakeSettings, opts: pulumi.ResourceOptions
+    ) -> None:
+        super().__init__("clickstream:snowflake:Access", name, None, opts)
+        inside = pulumi.ResourceOptions(parent=self)
+        roles = {
+            role: snowflake.AccountRole(f"{name}-{role}", name=names.snowflake(role.upper()), opts=inside)
+            for role in ("read", "load", "write")
+        }
+        self.read, self.load, self.write = roles["read"], roles["load"], roles["write"]
+        for role, parent in (("read", self.write.name), ("load", self.write.name), ("write", "SYSADMIN")):
+            snowflake.GrantAccountRole(
+                f"{name}-{role}-inherited", role_name=roles[role].name, parent_role_name=parent, opts=inside
+            )
+        for role, label, privileges, target in _grants(warehouse, landing):
+            snowflake.GrantPrivilegesToAccountRole(
+                f"{name}-{role}-{label}", account_role_name=roles[role].name, privileges=privileges, **target, opts=inside
+            )
+        self.user = snowflake.ServiceUser(
+            f"{name}-user",
+            name=names.snowflake("PLATFORM"),
+            comment="dbt and Dagster; signs in with a key pair, has no password",
+            rsa_public_key=settings.public_key,
+            rsa_public_key2=settings.next_public_key,
+            default_role=self.write.name,
+            default_warehouse=warehouse.compute.name,
+            default_secondary_roles_option="NONE",
+            opts=inside,
+        )
+        snowflake.GrantAccountRole(f"{name}-user-writes", role_name=self.write.name, user_name=self.user.name, opts=inside)
+        self.register_outputs({"user": self.user.name})
+
+
+def _grants(warehouse: Warehouse, landing: Landing) -> Iterator[Grant]:
+    database = {"on_account_object": {"object_type": "DATABASE", "object_name": warehouse.database.name}}
+    compute = {"on_account_object": {"object_type": "WAREHOUSE", "object_name": warehouse.compute.name}}
+    for role in ("read", "load", "write"):
+        yield role, "database", ["USAGE"], database
+        yield role, "compute", ["USAGE"], compute
+
+    raw = warehouse.schemas[RAW_SCHEMA].fully_qualified_name
+    yield "load", "raw", ["USAGE", "CREATE TABLE"], {"on_schema": {"schema_name": raw}}
+    yield "load", "raw-tables-to-come", CHANGE_ROWS, _to_come("TABLES", raw)
+    for label, table in (("logs", warehouse.logs), ("load-history", warehouse.load_history)):
+        yield "load", label, CHANGE_ROWS, _on("TABLE", table.fully_qualified_name)
+    yield "load", "stage", ["USAGE"], _on("STAGE", landing.stage.fully_qualified_name)
+    yield "load", "file-format", ["USAGE"], _on("FILE FORMAT", landing.file_format.fully_qualified_name)
+    yield "load", "pipe", ["MONITOR", "OPERATE"], _on("PIPE", landing.pipe.fully_qualified_name)
+
+    for schema in MODEL_SCHEMAS:
+        place, label = warehouse.schemas[schema].fully_qualified_name, schema.lower().replace("_", "-")
+        yield "read", label, ["USAGE"], {"on_schema": {"schema_name": place}}
+        yield "write", label, ["USAGE", "CREATE TABLE", "CREATE VIEW"], {"on_schema": {"schema_name": place}}
+        for kind in ("TABLES", "VIEWS"):
+            yield "read", f"{label}-{kind.lower()}-to-come", ["SELECT"], _to_come(kind, place)
+        yield "write", f"{label}-tables-to-come", CHANGE_ROWS, _to_come("TABLES", place)
+
+
+def _to_come(kind: str, schema: pulumi.Input[str]) -> dict[str, Any]:
+    return {"on_schema_object": {"future": {"object_type_plural": kind, "in_schema": schema}}}
+
+
+def _on(kind: str, name: pulumi.Input[str]) -> dict[str, Any]:
+    return {"on_schema_object": {"object_type": kind, "object_name": name}}

@@ -1,0 +1,116 @@
+"""The front door: an HTTP API whose routes all lead to the collector function.
+
+Closed by default: only the collector's routes exist, browsers may only send from the allowed origins, requests are throttled,
+and the function accepts calls from these routes alone. The gateway answers preflights itself. The access log names neither
+addresses nor query strings: a pixel's query is the hit, and hits are kept in one place only.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pulumi
+import pulumi_aws as aws
+
+from .function import Function
+from .names import Names
+from .settings import EndpointSettings
+
+ROUTES = (
+    ("GET", "/collect"),
+    ("HEAD", "/collect"),
+    ("POST", "/collect"),
+    ("POST", "/batch"),
+    ("GET", "/health"),
+    ("GET", "/robots.txt"),
+)
+ACCESS_LOG = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTimeEpoch",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+    "bytes": "$context.responseLength",
+    "latencyMs": "$context.responseLatency",
+    "integrationError": "$context.integrationErrorMessage",
+}
+
+
+class Endpoint(pulumi.ComponentResource):
+    """`api`, `stage` and `url`, the address of /collect."""
+
+    def __init__(
+        self,
+        name: str,
+        names: Names,
+        collector: Function,
+        settings: EndpointSettings,
+        log_retention_days: int,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        super().__init__("clickstream:aws:Endpoint", name, None, opts)
+        inside = pulumi.ResourceOptions(parent=self)
+
+        self.api = aws.apigatewayv2.Api(
+            name,
+            name=names.prefix,
+            protocol_type="HTTP",
+            cors_configuration={
+                "allow_origins": list(settings.allowed_origins),
+                "allow_methods": ["GET", "HEAD", "POST"],
+                "allow_headers": ["content-type", "content-encoding"],
+                # Beacons are sent with credentials, and browsers refuse the answer without this.
+                "allow_credentials": True,
+                "max_age": 86_400,
+            },
+            opts=inside,
+        )
+        integration = aws.apigatewayv2.Integration(
+            f"{name}-collector",
+            api_id=self.api.id,
+            integration_type="AWS_PROXY",
+            integration_uri=collector.function.invoke_arn,
+            payload_format_version="2.0",
+            timeout_milliseconds=(collector.timeout_seconds + 1) * 1000,
+            opts=inside,
+        )
+        routes = [self._route(name, method, path, integration, collector) for method, path in ROUTES]
+        log_group = aws.cloudwatch.LogGroup(
+            f"{name}-access-log", name=f"/aws/apigateway/{names.prefix}", retention_in_days=log_retention_days, opts=inside
+        )
+        self.stage = aws.apigatewayv2.Stage(
+            f"{name}-stage",
+            api_id=self.api.id,
+            name="$default",
+            auto_deploy=True,
+            default_route_settings={
+                "throttling_rate_limit": settings.throttle_rate,
+                "throttling_burst_limit": settings.throttle_burst,
+                "detailed_metrics_enabled": True,
+            },
+            access_log_settings={"destination_arn": log_group.arn, "format": json.dumps(ACCESS_LOG)},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=routes),
+        )
+        self.url = pulumi.Output.concat(self.api.api_endpoint, "/collect")
+        self.register_outputs({"url": self.url})
+
+    def _route(
+        self, name: str, method: str, path: str, integration: aws.apigatewayv2.Integration, collector: Function
+    ) -> aws.apigatewayv2.Route:
+        """A route, and the function's leave for exactly this method and path."""
+        inside = pulumi.ResourceOptions(parent=self)
+        label = f"{name}-{method.lower()}-{path.strip('/').replace('.', '-')}"
+        aws.lambda_.Permission(
+            f"{label}-may-invoke",
+            action="lambda:InvokeFunction",
+            function=collector.function.name,
+            principal="apigateway.amazonaws.com",
+            source_arn=pulumi.Output.concat(self.api.execution_arn, f"/*/{method}{path}"),
+            opts=inside,
+        )
+        return aws.apigatewayv2.Route(
+            label,
+            api_id=self.api.id,
+            route_key=f"{method} {path}",
+            target=pulumi.Output.concat("integrations/", integration.id),
+            opts=inside,
+        )

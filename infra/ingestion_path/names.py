@@ -1,0 +1,56 @@
+"""Physical names, all of them, from the stack's name and the account.
+
+They are fixed, not generated: the platform's environment, the archive's object keys and the storage integration's trust all
+spell them, and a name that is known before its resource exists is what breaks the circle between Snowflake and IAM (landing.py).
+The key prefixes repeat `collector/archive_keys.py`, which this program must not import; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .settings import Account
+
+DATA_PREFIX = "stream_data/"
+ERROR_PREFIX = "stream_errors/"
+
+RAW_SCHEMA = "RAW"
+MODEL_SCHEMAS = ("EVENTS", "EVENTS_LIVE", "STATS")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What each thing is called in the account; `clickstream-<stack>` comes first on AWS, `CLICKSTREAM_<STACK>` on Snowflake."""
+
+    stack: str
+    account: Account
+
+    @property
+    def prefix(self) -> str:
+        return f"clickstream-{self.stack}"
+
+    @property
+    def bucket(self) -> str:
+        # Bucket names are shared by all of AWS: the account id makes this one ours.
+        return f"{self.prefix}-archive-{self.account.id}"
+
+    @property
+    def stream(self) -> str:
+        return f"{self.prefix}-hits"
+
+    @property
+    def snowflake_reader_role(self) -> str:
+        return f"{self.prefix}-snowflake"
+
+    @property
+    def snowflake_reader_role_arn(self) -> str:
+        """Known before the role exists, so that the integration can be made first."""
+        return f"arn:aws:iam::{self.account.id}:role/{self.snowflake_reader_role}"
+
+    @property
+    def database(self) -> str:
+        return self.prefix.upper().replace("-", "_")
+
+    def snowflake(self, part: str) -> str:
+        """An account-level Snowflake object of this stack, such as CLICKSTREAM_PRODUCTION_WRITE."""
+        return f"{self.database}_{part}"
