@@ -21,7 +21,7 @@ from ingestion_platform.resources import wiring
 from ingestion_platform.resources.dbt_project import read_manifest
 
 settings = environment.read()
-models = Models(read_manifest(adapter=wiring.ADAPTERS[settings.environment]))
+models = Models.of(read_manifest(adapter=wiring.ADAPTERS[settings.environment]))
 daily = daily_partitions(settings.partitions_start)
 policy = backfill_policy(settings.partitions_per_run)
 refresh = refresh_job(models)

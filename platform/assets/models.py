@@ -2,7 +2,7 @@
 
 One dbt invocation builds the models of a run's dates. Every model and test shows as an asset and an asset check; rows are
 counted by date after the build, so that each partition carries its own figures. A model's code version covers its SQL, the
-macros it calls and the ephemeral models it reads: any of them changing makes its dates show as stale.
+macros it calls and the staging views and ephemeral models it reads: any of them changing makes its dates show as stale.
 """
 
 import hashlib
@@ -35,6 +35,9 @@ from ingestion_platform.resources.warehouse import Warehouse
 
 PARTITIONED_SCHEMAS = ("events", "stats")
 LIVE_SCHEMA = "events_live"
+
+# Views over the sources, built with whatever reads them: not assets of their own, but part of raw/logs in the graph.
+STAGING_SCHEMA = "staging"
 
 # What the UI shows beside the rows of a date's hits: how many were left out, and why.
 _COUNTED_BESIDE_LOGS = {"duplicates": "events.duplicates", "quarantined": "events.quarantine"}
@@ -81,16 +84,30 @@ class Translator(DagsterDbtTranslator):
 
 @dataclass(frozen=True)
 class Models:
-    """The models of a manifest, as far as the platform needs to know them."""
+    """The models of a manifest, as far as the platform needs to know them.
+
+    `staging` names the views over the sources, which every build writes before what reads them. In `manifest` they count as
+    ephemeral: dagster-dbt then passes them over, and the graph goes from raw/logs straight to the marts.
+    """
 
     manifest: Mapping[str, Any] = field(repr=False)
+    staging: tuple[str, ...]
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> "Models":
+        """The models of dbt's manifest."""
+        nodes: dict[str, Any] = dict(manifest["nodes"])
+        staging = [node for node in nodes.values() if node["resource_type"] == "model" and node["schema"].lower() == STAGING_SCHEMA]
+        for node in staging:
+            nodes[node["unique_id"]] = {**node, "config": {**node["config"], "materialized": "ephemeral"}}
+        return cls({**manifest, "nodes": nodes}, tuple(sorted(node["name"] for node in staging)))
 
     @cached_property
     def translator(self) -> Translator:
         return Translator(self.manifest)
 
     def in_schemas(self, *schemas: str) -> list[str]:
-        """Names of the models (ephemeral ones left out) that live in `schemas`, sorted."""
+        """Names of the models that live in `schemas`, sorted."""
         return sorted(node["name"] for node in self._models() if node["schema"].lower() in schemas)
 
     @property
@@ -138,11 +155,8 @@ class Models:
         return found
 
     def _models(self) -> list[Mapping[str, Any]]:
-        return [
-            node
-            for node in self.manifest["nodes"].values()
-            if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"
-        ]
+        return [node for node in self.manifest["nodes"].values() if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"]
+
 
 
 @dataclass(frozen=True)
@@ -180,9 +194,10 @@ def build(
     dbt: DbtProject, warehouse: Warehouse, models: Models, select: Sequence[str], chosen: Window, log: Log
 ) -> Built:
     """Build the nodes of `select` for the dates of `chosen`, note what they were built from, and count their rows."""
+    warehouse.create_tables()
     head = warehouse.head()
-    results = dbt.build(select, chosen, log)
-    done = [result.name for result in results if result.kind == "model" and result.succeeded]
+    results = dbt.build([*models.staging, *select], chosen, log)
+    done = [result.name for result in results if result.unique_id in models.keys and result.succeeded]
     warehouse.mark_built(done, chosen.start, chosen.end, head)
     rows = {name: warehouse.row_counts(models.relations[name], chosen.start, chosen.end) for name in done}
     beside = {

@@ -36,6 +36,7 @@ def user_agents_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) 
     )
     def user_agents(context: AssetExecutionContext, warehouse: ResourceParam[Warehouse]) -> MaterializeResult[None]:
         chosen = window(list(context.partition_keys))
+        warehouse.create_tables()
         return MaterializeResult(metadata=dict(warehouse.parse_user_agents(*chosen)))
 
     return user_agents

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dagster import AssetSelection, DailyPartitionsDefinition, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from ingestion_platform.assets.keys import ARCHIVE_EVENTS, PUBLISHED_OVERVIEW, RAW_LOGS, USER_AGENTS
+from ingestion_platform.assets.keys import ARCHIVE_EVENTS, PUBLISHED_OVERVIEW, RAW_LOGS, TRAFFIC, USER_AGENTS
 from ingestion_platform.assets.models import Models
 
 REPLAY = "replay"
+SIMULATE = "simulate"
 
 
 def asset_jobs(models: Models, daily: DailyPartitionsDefinition) -> list[UnresolvedAssetJobDefinition]:
-    """`replay` (archive to published statistics, by date) and `observe_archive`."""
+    """`replay` (archive to published statistics, by date), `simulate` and `observe_archive`."""
     partitioned = [key for key in models.keys.values() if key.path[-1] in models.partitioned]
     return [
         define_asset_job(
@@ -20,6 +21,12 @@ def asset_jobs(models: Models, daily: DailyPartitionsDefinition) -> list[Unresol
             selection=AssetSelection.assets(RAW_LOGS, USER_AGENTS, *partitioned, PUBLISHED_OVERVIEW),
             partitions_def=daily,
             description="Rebuild a range of dates from the archive, up to the published statistics. Harmless, any number of times.",
+        ),
+        define_asset_job(
+            SIMULATE,
+            selection=AssetSelection.assets(TRAFFIC),
+            partitions_def=daily,
+            description="Write past dates of simulated traffic into the archive; the hourly refresh, or a replay, picks them up.",
         ),
         define_asset_job(
             "observe_archive",

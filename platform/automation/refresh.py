@@ -102,7 +102,7 @@ class Refresh:
         names = self.models.partitioned
         yield from self._built(build(self.dbt, self.warehouse, self.models, names, chosen, self.context.log.info), chosen)
         refused = []
-        for result in evaluate(self.warehouse, chosen):
+        for result in evaluate(self.warehouse, self.settings.truth_folder, chosen):
             blocking = result.check_name in BLOCKING
             yield _checked(result, blocking=blocking)
             if blocking and not result.passed:
@@ -175,6 +175,7 @@ def refresh_job(models: Models) -> JobDefinition:
         settings: ResourceParam[Settings],
     ) -> Iterator[Event]:
         stages = Refresh(context, archive, warehouse, dbt, models, settings)
+        warehouse.create_tables()
         changed = yield from stages.observe()
         loads = yield from stages.load()
         dates = set(stages.behind())

@@ -26,7 +26,6 @@ def _bucket(settings: Settings) -> Archive:
 def _duckdb(settings: Settings) -> Warehouse:
     from ingestion_platform.resources.duckdb_warehouse import DuckDBWarehouse
 
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     return DuckDBWarehouse(settings.warehouse_file)
 
 
@@ -66,10 +65,8 @@ def archive(settings: Settings) -> Archive:
 
 
 def warehouse(settings: Settings) -> Warehouse:
-    """The warehouse of the settings' environment, with its tables in place."""
-    made = WAREHOUSES[settings.environment](settings)
-    made.create_tables()
-    return made
+    """The warehouse of the settings' environment. Making it opens nothing: only steps that hold the pool may do that."""
+    return WAREHOUSES[settings.environment](settings)
 
 
 def dbt_project(settings: Settings) -> DbtProject:

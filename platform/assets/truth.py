@@ -1,0 +1,88 @@
+"""Whether simulated dates came out as the simulator says they must (invariant 5).
+
+In: the truth files beside the archive and the marts. Only tracking ids of simulated history are compared, and only dates all
+of whose objects have been loaded: live hits on the same dates are nobody's truth.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from simulations.config import HISTORY_TRACKING_PREFIX
+from simulations.truth import ExpectedDate, expected
+
+from ingestion_platform.partitions import Window
+from ingestion_platform.resources.warehouse import Warehouse
+
+Figures = dict[tuple[date, str], dict[str, Any]]
+
+_LOGS_SQL = """
+select event_date, tracking_id, count(*), count(case when is_session_start then 1 end), count(distinct client_id)
+from events.logs
+where event_date >= ? and event_date < ? and tracking_id like ?
+group by event_date, tracking_id
+"""
+
+_PURCHASES_SQL = """
+select event_date, tracking_id, currency_code, count(*), sum(transaction_revenue)
+from events.purchases
+where event_date >= ? and event_date < ? and tracking_id like ?
+group by event_date, tracking_id, currency_code
+"""
+
+_DUPLICATES_SQL = """
+select event_date, tracking_id, count(*)
+from events.duplicates
+where event_date >= ? and event_date < ? and tracking_id like ?
+group by event_date, tracking_id
+"""
+
+_ZERO: dict[str, Any] = {"hits": 0, "sessions": 0, "clients": 0, "duplicates": 0, "purchases": 0}
+
+
+def modelled(warehouse: Warehouse, chosen: Window) -> Figures:
+    """What the marts hold of simulated history, by event date and tracking id; revenue as {currency: amount}."""
+    bounds = [*chosen, f"{HISTORY_TRACKING_PREFIX}%"]
+    found: Figures = {}
+
+    def figures(day: date, tracking_id: str) -> dict[str, Any]:
+        return found.setdefault((day, tracking_id), {**_ZERO, "revenue": {}})
+
+    for day, tracking_id, hits, sessions, clients in warehouse.query(_LOGS_SQL, bounds):
+        figures(day, tracking_id).update(hits=hits, sessions=sessions, clients=clients)
+    for day, tracking_id, currency, purchases, revenue in warehouse.query(_PURCHASES_SQL, bounds):
+        entry = figures(day, tracking_id)
+        entry["purchases"] += purchases
+        entry["revenue"][currency] = Decimal(revenue or 0)
+    for day, tracking_id, duplicates in warehouse.query(_DUPLICATES_SQL, bounds):
+        figures(day, tracking_id)["duplicates"] = duplicates
+    return found
+
+
+def differences(warehouse: Warehouse, folder: Path, chosen: Window, loaded_before: date) -> tuple[int, list[str]]:
+    """How many dates could be compared, and one line for each figure that differs."""
+    truth = [day for day in expected(folder, *chosen, loaded_before).dates.values() if day.complete and day.by_tracking_id]
+    found = modelled(warehouse, chosen) if truth else {}
+    return len(truth), [line for day in truth for line in _compare(day, found)]
+
+
+def _compare(day: ExpectedDate, found: Figures) -> Iterator[str]:
+    for tracking_id, figures in sorted(day.by_tracking_id.items()):
+        wanted = {
+            "hits": figures["hits"],
+            "sessions": figures["sessions"],
+            "clients": figures["clients"],
+            "duplicates": figures["duplicate_deliveries"] + figures["client_retries"],
+            "purchases": figures["purchases"],
+            "revenue": {currency: Decimal(amount) for currency, amount in figures["revenue"].items()},
+        }
+        made = found.get((day.day, tracking_id), {**_ZERO, "revenue": {}})
+        for name, value in wanted.items():
+            if made[name] != value:
+                yield f"{day.day} {tracking_id}: {name} is {_shown(made[name])}, must be {_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(f"{amount:f} {currency}" for currency, amount in sorted(value.items())) if isinstance(value, dict) else f"{value}"

@@ -1,0 +1,112 @@
+"""`demo`: a week of history and live hits through the whole platform, then the statistics in the terminal.
+
+Seven past dates (chosen once for a DATA_DIR, so that another demo changes no past figure) are written by the asset
+`simulations/traffic`; a collector is started and takes live hits over HTTP; one replay covers all dates, and a refresh builds
+what follows from them. Everything is an ordinary run on the instance that `make dev` opens.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+
+from rich.console import Console
+
+from ingestion_platform.automation.jobs import SIMULATE
+from ingestion_platform.commands.errors import CommandError
+from ingestion_platform.commands.replay import replay_work
+from ingestion_platform.commands.report import print_report
+from ingestion_platform.commands.runs import Work, console, execute
+from ingestion_platform.instance import open_instance
+from ingestion_platform.partitions import ONE_DAY, Window, today
+from ingestion_platform.settings import Settings
+
+_HISTORY_DAYS = 7
+_SECONDS_TO_START = 30
+_SECONDS_TO_DRAIN = 60
+
+
+def demo(settings: Settings) -> None:
+    """Run the demonstration. Raises CommandError or RunFailed with one line when a part of it fails."""
+    began = time.monotonic()
+    out = console()
+    history = history_of(settings)
+    out.rule("[bold]1[/] · History and live traffic")
+    with open_instance(settings) as instance:
+        if all((settings.truth_folder / f"{day}.json").exists() for day in history.days):
+            out.print(f"Traffic of {history} is in the archive already.")
+        else:
+            execute(instance, [Work(SIMULATE, history, f"Simulate {history}")], out)
+        pump(settings, out)
+        out.rule("[bold]2[/] · From the archive to the statistics")
+        everything = Window(history.start, today() + ONE_DAY)
+        execute(instance, [*replay_work(settings, everything), Work("hourly_refresh", None, "Refresh")], out)
+    print_report(settings, Window(history.start, today() + ONE_DAY), out)
+    out.print(f"Done in {time.monotonic() - began:.0f} s.")
+
+
+def history_of(settings: Settings) -> Window:
+    """The past dates of this DATA_DIR's demonstrations: the seven before the first one, kept in demo.json."""
+    note = settings.data_dir / "demo.json"
+    if note.exists():
+        dates = json.loads(note.read_text())
+        return Window(date.fromisoformat(dates["start"]), date.fromisoformat(dates["end"]))
+    start = max(today() - timedelta(days=_HISTORY_DAYS), settings.partitions_start)
+    if start >= today():
+        raise CommandError(f"PARTITIONS_START={settings.partitions_start} leaves no past date; the demo needs one before today")
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps({"start": f"{start}", "end": f"{today()}"}))
+    return Window(start, today())
+
+
+def pump(settings: Settings, out: Console) -> None:
+    """Send N_EVENTS live hits to a collector of our own, and wait until it has delivered them."""
+    with _collector(settings, out) as address:
+        environment = {**os.environ, "COLLECT_URL": f"{address}/collect", "N_EVENTS": f"{settings.n_events}"}
+        sent = subprocess.run([sys.executable, "-m", "simulations", "pump"], env=environment, check=False)
+        if sent.returncode != 0:
+            raise CommandError("the pumper reported losses (see above); run the demo again")
+
+
+@contextmanager
+def _collector(settings: Settings, out: Console) -> Iterator[str]:
+    """A collector on a free port; its address. Leaving drains its journal into the archive."""
+    log = settings.data_dir / "collector.log"
+    command = [sys.executable, "-m", "collector", "serve", "--port", "0", "--data-dir", f"{settings.data_dir}"]
+    with log.open("w") as lines:
+        process = subprocess.Popen(command, stdout=lines, stderr=subprocess.STDOUT)
+    try:
+        address = _address(process, log)
+        out.print(f"A collector answers at {address}/collect.")
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.wait(_SECONDS_TO_DRAIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.returncode != 0:
+        raise CommandError(f"the collector ended with code {process.returncode}: {_last_line(log)}")
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    until = time.monotonic() + _SECONDS_TO_START
+    while time.monotonic() < until and process.poll() is None:
+        for line in log.read_text().splitlines():
+            if line.startswith("collector listening on "):
+                return line.split()[3]
+        time.sleep(0.05)
+    raise CommandError(f"the collector did not start: {_last_line(log)} (log: {log})")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text().strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,124 @@
+"""`doctor`: one line a part of the platform, each "ok" or what to do. Exits with 1 when something needs doing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from rich.console import Console
+
+from ingestion_platform.commands.dev import HOST, port_is_free
+from ingestion_platform.partitions import ONE_DAY, today
+from ingestion_platform.resources import wiring
+from ingestion_platform.resources.dbt_project import read_manifest
+from ingestion_platform.settings import Environment, Settings
+
+# What each environment's clients read from the environment; a list in a list means "one of these".
+CREDENTIALS: Mapping[Environment, tuple[tuple[str, ...], ...]] = {
+    Environment.LOCAL: (),
+    Environment.EMULATED: (("SNOWFLAKE_PORT",),),
+    Environment.PRODUCTION: (
+        ("SNOWFLAKE_ACCOUNT",),
+        ("SNOWFLAKE_USER",),
+        ("SNOWFLAKE_PRIVATE_KEY",),
+        ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"),
+    ),
+}
+
+
+class _Trouble(Exception):
+    """What to do about a part that is not ok."""
+
+
+def doctor(settings: Settings) -> int:
+    """Print the findings; 0 when all is well."""
+    out = Console(highlight=False, soft_wrap=True)
+    troubles = 0
+    for name, look in CHECKS.items():
+        try:
+            found, mark = look(settings), "[green]ok  [/]"
+        # A doctor reports whatever he meets: a driver's own exceptions, too, are findings.
+        except Exception as error:
+            found, mark = " ".join(f"{error}".split())[:300], "[red]look[/]"
+            troubles += 1
+        out.print(f"{mark}  {name:12} {found}")
+    return 1 if troubles else 0
+
+
+def _settings(settings: Settings) -> str:
+    return f"INGEST_ENV={settings.environment}, DATA_DIR={settings.data_dir}, partitions from {settings.partitions_start}"
+
+
+def _python(settings: Settings) -> str:
+    if not (3, 11) <= sys.version_info < (3, 14):
+        raise _Trouble(f"Python {sys.version.split()[0]}: make .venv anew with Python 3.11, 3.12 or 3.13")
+    return sys.version.split()[0]
+
+
+def _manifest(settings: Settings) -> str:
+    manifest = read_manifest(adapter=wiring.ADAPTERS[settings.environment])
+    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    return f"{len(models)} models for {manifest['metadata']['adapter_type']}"
+
+
+def _archive(settings: Settings) -> str:
+    dates = wiring.archive(settings).dates()
+    if not dates:
+        raise _Trouble("the archive is empty: make demo, make collect or make simulate fill it")
+    return f"{len(dates)} dates from {dates[0]} to {dates[-1]}"
+
+
+def _warehouse(settings: Settings) -> str:
+    if settings.environment is Environment.LOCAL and not settings.warehouse_file.exists():
+        raise _Trouble(f"{settings.warehouse_file} does not exist yet: make demo or make replay makes it")
+    newest = wiring.warehouse(settings).query("select max(event_at), count(*) from raw.logs")[0]
+    return f"{newest[1]:,} hits, the newest of {newest[0]} UTC"
+
+
+def _loaded(settings: Settings) -> str:
+    start, end = max(settings.partitions_start, today() - timedelta(days=365)), today() + ONE_DAY
+    from ingestion_platform.assets.archive_events import archive_versions
+
+    held = wiring.warehouse(settings).loaded_versions(start, end)
+    missing = [day for day, version in archive_versions(wiring.archive(settings), start).items() if held.get(day) != version]
+    if missing:
+        raise _Trouble(f"{len(missing)} dates hold objects that are not loaded, the first {min(missing)}: make replay, or wait for the hourly refresh of make dev")
+    return "everything in the archive is loaded"
+
+
+def _port(name: str, command: str) -> Callable[[Settings], str]:
+    def look(settings: Settings) -> str:
+        port = settings.dagster_port if name == "DAGSTER_PORT" else settings.collector_port
+        if not port_is_free(port):
+            return f"{HOST}:{port} is in use: {command} is running, or choose another with {name}"
+        return f"{HOST}:{port} is free for {command}"
+
+    return look
+
+
+def _credentials(settings: Settings) -> str:
+    wanted = CREDENTIALS[settings.environment]
+    absent = [" or ".join(names) for names in wanted if not any(os.environ.get(name) for name in names)]
+    if absent:
+        raise _Trouble(f"set in the environment: {', '.join(absent)}")
+    return "all set" if wanted else "none needed"
+
+
+def _alerts(settings: Settings) -> str:
+    return "posted to ALERT_WEBHOOK_URL" if settings.alert_webhook_url else "off (ALERT_WEBHOOK_URL is not set)"
+
+
+CHECKS: Mapping[str, Callable[[Settings], str]] = {
+    "settings": _settings,
+    "python": _python,
+    "dbt manifest": _manifest,
+    "credentials": _credentials,
+    "archive": _archive,
+    "warehouse": _warehouse,
+    "loaded": _loaded,
+    "collector": _port("COLLECTOR_PORT", "make collect"),
+    "dagster": _port("DAGSTER_PORT", "make dev"),
+    "alerts": _alerts,
+}
