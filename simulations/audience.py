@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulations.config import HISTORY_TRACKING_PREFIX, LIVE_TRACKING_PREFIX
-from simulations.draws import Bits, mix, uuid_bits, uuid_texts
+from simulations.draws import Bits, mix, pick, uniform, uuid_bits, uuid_texts
 
 # Number spaces: a visitor of one date only, of the nights, of the days, a bot.
 NEW, NIGHT, DAY, BOT = (np.uint64(space << 60) for space in (1, 2, 3, 4))
@@ -115,9 +115,29 @@ def client_ids(people: Bits) -> list[str]:
     return uuid_texts(*uuid_bits(mix(people, _CID_HIGH), mix(people, _CID_LOW)))
 
 
-def address(person: Bits) -> str:
-    """The truncated address of a visitor, out of the ranges that are set aside for benchmarks and documentation."""
-    number = int(mix(person, ADDRESS)[0])
+class Traits(NamedTuple):
+    """Traits of many visitors: indexes into AGENTS, SCREENS and LANGUAGES, and two numbers to make texts from."""
+
+    agent: list[int]
+    screen: list[int]
+    language: list[int]
+    address: list[int]
+    member: list[int]
+
+
+def traits(people: Bits) -> Traits:
+    """The traits of each visitor, from `personal`."""
+    return Traits(
+        pick(AGENT_WEIGHTS, uniform(mix(people, AGENT))).tolist(),
+        (mix(people, DEVICE) % np.uint64(len(SCREENS))).tolist(),
+        (mix(people, LANGUAGE) % np.uint64(len(LANGUAGES))).tolist(),
+        mix(people, ADDRESS).tolist(),
+        mix(people, MEMBER).tolist(),
+    )
+
+
+def address(number: int) -> str:
+    """A truncated address out of the ranges that are set aside for benchmarks and documentation."""
     if number % 5 == 0:
         return f"2001:db8:{1 + number % 4093:x}::"
     return f"198.{18 + number % 2}.{number // 7 % 256}.0"

@@ -6,6 +6,7 @@ no figure of the simulator ever passes through a binary fraction.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -66,6 +67,7 @@ def popular(where: Floats) -> Ints:
     return np.searchsorted(_popularity, where, side="right").astype(np.int64)
 
 
+@lru_cache(maxsize=PRODUCTS)
 def product(number: int) -> Product:
     """The article with this number. Popular and obscure, cheap and dear ones are spread alike."""
     dice = Dice(number * 2654435761 + 97)

@@ -18,11 +18,8 @@ _MARATHON_START_MS = 21 * 60 * MINUTE_MS
 _MARATHON_LENGTH_MS = 28 * 60 * MINUTE_MS
 
 
-def plan_day(day: date, config: TrafficConfig, live: bool = False, order_prefix: str | None = None) -> DayPlan:
-    """Plan the visits that begin on `day`. `live` traffic carries the tracking ids of pumped hits.
-
-    `order_prefix` opens every transaction id; without it, the date does.
-    """
+def plan_day(day: date, config: TrafficConfig, run: int = 0) -> DayPlan:
+    """Plan the visits that begin on `day`; `run` as in `DayPlan`. Transaction ids belong to the date and the run."""
     visits, length, start = draw_visits(day, config)
     hits = draw_hits(day, config, visits, length, start)
     steady = np.zeros(len(length) + 1, bool)
@@ -31,8 +28,8 @@ def plan_day(day: date, config: TrafficConfig, live: bool = False, order_prefix:
         visits, hits = _with_marathon(day, config, visits, hits, pauses)
         steady[-1] = True
     without_id = Draws(config.seed, day, _ORDERS).chance(config.purchases_without_id, len(hits.visit))
-    orders = draw_orders(visits, hits, without_id, order_prefix or f"Ord-{day:%Y%m%d}")
-    plan = DayPlan(day, config, visits, hits, orders, live)
+    orders = draw_orders(visits, hits, without_id, f"Ord-{day:%Y%m%d}" + (f"-{run:x}" if run else ""))
+    plan = DayPlan(day, config, visits, hits, orders, run)
     client_faults(plan, steady)
     return plan
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from multiprocessing import get_context
 from pathlib import Path
 
 from isal import isal_zlib
@@ -20,8 +22,10 @@ from collector.archive_keys import object_key
 from simulations.config import STREAM, TrafficConfig
 from simulations.expectation import arrivals, figures
 from simulations.faults import Delivery, deliveries
+from simulations.folder import FolderWriter
 from simulations.generate import plan_day
 from simulations.lines import Lines
+from simulations.plan import DayPlan
 from simulations.truth import begin, finish
 
 # Stores an object: put(key, bytes). Storing the same again has to be harmless, as it is with S3.
@@ -52,31 +56,51 @@ def write_day(
     config = config or TrafficConfig()
     if isinstance(target, Path):
         truth_folder = truth_folder or target.parent / "truth"
-        put = folder_put(target)
-    else:
-        put = target
-    if truth_folder is None:
+    elif truth_folder is None:
         raise ValueError("write_day needs a truth_folder when its target is a function")
     begin(truth_folder, day, config.as_dict())
-
     plan = plan_day(day, config)
     delivered = deliveries(plan)
-    lines = Lines(plan)
-    stored = 0
-    for delivery in delivered:
-        data = compress(lines.of(delivery))
-        put(_key(day, config.seed, delivery), data)
-        stored += len(data)
+    if isinstance(target, Path):
+        with FolderWriter(target) as writer:
+            size = _store(plan, delivered, writer.put)
+    else:
+        size = _store(plan, delivered, target)
     books = arrivals(delivered)
     content = {"day": day.isoformat(), "config": config.as_dict(), "dates": figures(plan, delivered), "arrivals": books}
     finish(truth_folder, day, content)
-    return DayReport(
-        day,
-        len(delivered),
-        sum(len(delivery.rows) for delivery in delivered),
-        stored,
-        tuple(date.fromisoformat(text) for text in books),
-    )
+    lines = sum(len(delivery.rows) for delivery in delivered)
+    return DayReport(day, len(delivered), lines, size, tuple(map(date.fromisoformat, books)))
+
+
+def _store(plan: DayPlan, delivered: list[Delivery], put: Put) -> int:
+    """Render, compress and store all objects of a date; gives their size in bytes."""
+    lines = Lines(plan)
+    size = 0
+    for delivery in delivered:
+        data = compress(lines.of(delivery))
+        put(_key(plan, delivery), data)
+        size += len(data)
+    return size
+
+
+def write_history(
+    archive: Path, days: Sequence[date], config: TrafficConfig | None = None, processes: int | None = None
+) -> Iterator[DayReport]:
+    """Write many dates into an archive's folder, side by side in `processes` (one a core); yields a report as each date
+    is done, in no fixed order. Raises what `write_day` raises; dates that are done by then stay."""
+    workers = min(processes or os.cpu_count() or 1, len(days))
+    if workers <= 1:
+        for day in days:
+            yield write_day(archive, day, config)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        written = [pool.submit(write_day, archive, day, config) for day in days]
+        try:
+            for future in as_completed(written):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def compress(lines: bytes) -> bytes:
@@ -85,33 +109,7 @@ def compress(lines: bytes) -> bytes:
     return packer.compress(lines) + packer.flush()
 
 
-def _key(day: date, seed: int, delivery: Delivery) -> str:
+def _key(plan: DayPlan, delivery: Delivery) -> str:
     arrived_at = datetime.fromtimestamp(delivery.arrives / 1000, UTC)
-    return object_key(STREAM, arrived_at, str(uuid.uuid5(_OBJECT_IDS, f"{seed}/{day.isoformat()}/{delivery.number}")))
-
-
-def folder_put(root: Path) -> Put:
-    """Store objects as files under `root`, atomically: a temporary name, fsync, rename, fsync of the folder."""
-
-    def put(key: str, data: bytes) -> None:
-        path = root / key
-        if path.exists() and path.read_bytes() == data:
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-
-    return put
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    name = f"{plan.config.seed}/{plan.day.isoformat()}/{delivery.number}"
+    return object_key(STREAM, arrived_at, str(uuid.uuid5(_OBJECT_IDS, name)))

@@ -91,11 +91,12 @@ class Lines:
             )
         return lines
 
-    def bodies(self, rows: Ints) -> list[str]:
-        """Each of these hits as a client would send it: one JSON object."""
-        return [
-            line[line.index('"body":') + len('"body":') : line.rindex('},"response":')] for line in self.accepted(rows)
-        ]
+    def requests(self, rows: Ints) -> list[tuple[str, str]]:
+        """Each of these hits as a client would send it: its user agent and one JSON object."""
+        lines = self.accepted(rows)
+        bodies = (line[line.index('"body":') + len('"body":') : line.rindex('},"response":')] for line in lines)
+        visits = (self._wording.visits[visit] for visit in self._hits.visit[rows].tolist())
+        return [(visit.user_agent, body) for visit, body in zip(visits, bodies, strict=True)]
 
 
 def _record(kind: int, line: str) -> bytes:

@@ -87,14 +87,25 @@ class Hits:
 
 @dataclass
 class DayPlan:
-    """All of a date's traffic. `orders` by row of the purchase hit; `order_prefix` keeps transaction ids unique."""
+    """All of a date's traffic, `orders` by row of the purchase hit. `run` is 0 for history; another number stands for
+    live traffic: the same visits under tracking ids of their own, with client, event and cache ids new to the run."""
 
     day: date
     config: TrafficConfig
     visits: Visits
     hits: Hits
     orders: dict[int, Order]
-    live: bool = False
+    run: int = 0
+
+    @property
+    def live(self) -> bool:
+        """Whether this is traffic to be sent now."""
+        return self.run != 0
+
+    @property
+    def people(self) -> Bits:
+        """What the client ids of the visits are made from."""
+        return self.visits.person ^ mix(np.array([self.run], dtype=np.uint64)) if self.live else self.visits.person
 
     def event_id_bits(self) -> tuple[Bits, Bits]:
         """The two halves of every hit's event id."""
@@ -113,7 +124,7 @@ def shown(many: tuple[int, int], luck: int) -> int:
 
 def row_uuids(plan: DayPlan, salt: int) -> tuple[Bits, Bits]:
     """A uuid for each row of the hits, in two halves."""
-    bits = Draws(plan.config.seed, plan.day, LINES + salt + 100 * plan.live).bits(2 * len(plan.hits.visit))
+    bits = Draws(plan.run or plan.config.seed, plan.day, LINES + salt).bits(2 * len(plan.hits.visit))
     return uuid_bits(bits[0::2], bits[1::2])
 
 

@@ -9,13 +9,10 @@ from simulations import audience
 from simulations.audience import SHOPS, exchange, money
 from simulations.catalog import PAGES, product
 from simulations.config import HOSTNAME
-from simulations.draws import Bits, mix, pick, uniform
 from simulations.plan import DayPlan
 
-
-def text(value: str) -> str:
-    """A JSON string, as the collector writes it."""
-    return json.dumps(value, ensure_ascii=False)
+# A JSON string, as the collector writes it.
+text = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class VisitText(NamedTuple):
@@ -23,6 +20,7 @@ class VisitText(NamedTuple):
 
     shop: int
     currency: str
+    user_agent: str
     agent: str
     client: str
     request: str
@@ -43,27 +41,28 @@ class Wording:
 
     def __init__(self, plan: DayPlan) -> None:
         self.plan = plan
-        self._client_ids = audience.client_ids(plan.visits.person)
+        self._client_ids = audience.client_ids(plan.people)
+        self._traits = audience.traits(plan.visits.person)
         self.visits: dict[int, VisitText] = {}
         self.pages: dict[tuple[int, int], PageText] = {}
         self._products: dict[tuple[int, str], str] = {}
 
     def visit(self, number: int) -> VisitText:
         """What the lines of a visit share."""
-        visits = self.plan.visits
-        person, luck = visits.person[number : number + 1], int(visits.luck[number])
+        visits, traits = self.plan.visits, self._traits
+        luck = int(visits.luck[number])
         shop_number, is_bot = int(visits.shop[number]), bool(visits.bot[number])
         shop = SHOPS[shop_number]
 
-        member = int(mix(person, audience.MEMBER)[0])
+        member = traits.member[number]
         logged_in = member % 100 < 12 and luck % 10 < 7 and not is_bot
         uid = f'"user-{member >> 24:010x}"' if logged_in else ""
         cid, tid = self._client_ids[number], shop.tracking_id(self.plan.live)
-        agent = self._agent(number, person)
+        agent = self._agent(number, luck)
         is_pixel = luck % 12 == 0
-        headers = {"user-agent": agent} if is_pixel else {"content-type": "application/json", "user-agent": agent}
-        screen, viewport, colours = audience.SCREENS[int(mix(person, audience.DEVICE)[0] % len(audience.SCREENS))]
-        language = audience.LANGUAGES[int(mix(person, audience.LANGUAGE)[0] % len(audience.LANGUAGES))]
+        content_type = "" if is_pixel else '"content-type":"application/json",'
+        screen, viewport, colours = audience.SCREENS[traits.screen[number]]
+        language = audience.LANGUAGES[traits.language[number]]
         campaign, query = self._campaign(number, luck)
         outside = ""
         if luck // 5 % 3 == 0 and not shop.is_app and not is_bot:
@@ -72,14 +71,15 @@ class Wording:
         found = self.visits[number] = VisitText(
             shop=shop_number,
             currency=visits.currency(number),
+            user_agent=agent,
             agent=(
-                f'","service":{{"id":"api.collect"}},"context":{{"user_ip":"{audience.address(person)}",'
+                f'","service":{{"id":"api.collect"}},"context":{{"user_ip":"{audience.address(traits.address[number])}",'
                 f'"user_agent":{text(agent)},"document_location":'
             ),
             client=f',"client_id":"{cid}","user_id":{uid or "null"},"tracking_id":"{tid}"}},"request":{{"id":"',
             request=(
                 f',"hostname":"{HOSTNAME}","path":"/collect","method":"{"GET" if is_pixel else "POST"}",'
-                f'"headers":{json.dumps(headers, separators=(",", ":"))},"body":{{"v":"1","tid":"{tid}","cid":"{cid}",'
+                f'"headers":{{{content_type}"user-agent":{text(agent)}}},"body":{{"v":"1","tid":"{tid}","cid":"{cid}",'
                 + (f'"uid":{uid},' if uid else "")
             ),
             device=f'"ul":"{language}","sr":"{screen}","vp":"{viewport}","de":"UTF-8","sd":"{colours}",{campaign}',
@@ -98,14 +98,11 @@ class Wording:
             return f'"cn":{text(name)},"cs":{text(source)},"cm":{text(medium)},', ""
         return "", f"utm_source={source}&utm_medium={medium}&utm_campaign={name.replace(' ', '+')}"
 
-    def _agent(self, number: int, person: Bits) -> str:
+    def _agent(self, number: int, luck: int) -> str:
         visits = self.plan.visits
         if visits.bot[number]:
-            luck = int(visits.luck[number])
             return audience.BOT_AGENTS[luck % len(audience.BOT_AGENTS)] if luck else audience.MONITOR_AGENT
-        if SHOPS[visits.shop[number]].is_app:
-            return audience.APP_AGENT
-        return audience.AGENTS[pick(audience.AGENT_WEIGHTS, uniform(mix(person, audience.AGENT)))[0]]
+        return audience.APP_AGENT if SHOPS[visits.shop[number]].is_app else audience.AGENTS[self._traits.agent[number]]
 
     def page(self, shop_number: int, location: int) -> PageText:
         """A page of a shop, or a screen of its app."""

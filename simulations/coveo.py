@@ -1,0 +1,100 @@
+"""The Coveo data set (SIGIR eCom 2021), read from its own files as they were downloaded.
+
+`browsing_train.csv` has a row an event, `sku_to_content.csv` a row a product. The first (6 GB) is streamed in blocks of
+rows: a block's rows are put together by session and sorted by time, since the file is not strictly in order; a session
+that reaches over the edge of a block comes out in two parts. Of the products only category and price bucket are kept.
+
+The licence of the data set is for research and forbids passing it on: no row of it is in this repository.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+BROWSING, CATALOG = "browsing_train.csv", "sku_to_content.csv"
+_BROWSING_COLUMNS = (
+    "session_id_hash", "event_type", "product_action", "product_sku_hash", "server_timestamp_epoch_ms", "hashed_url",
+)  # fmt: skip
+_CATALOG_COLUMNS = ("product_sku_hash", "category_hash", "price_bucket")
+BLOCK_ROWS = 50_000
+
+
+class CoveoError(ValueError):
+    """The files cannot be used; the message is one line that says which, and what to do."""
+
+
+class BrowsingEvent(NamedTuple):
+    """A row of `browsing_train.csv`: `action` and `sku` are empty for a page without a product; `at` is epoch ms."""
+
+    session: str
+    is_pageview: bool
+    action: str
+    sku: str
+    at: int
+    url: str
+
+
+class Article(NamedTuple):
+    """What is known of a product: its category (hashes with slashes) and price bucket (1 to 10), where there is one."""
+
+    category: str
+    price_bucket: int | None
+
+
+def is_present(folder: Path) -> bool:
+    """Whether the data set is in `folder`. Raises CoveoError where the folder is missing or only half there."""
+    if not folder.is_dir():
+        raise CoveoError(f"DATA_FOLDER is {folder}, which is no folder: mend it, or unset it for generated traffic")
+    missing = [name for name in (BROWSING, CATALOG) if not (folder / name).is_file()]
+    if len(missing) == 1:
+        raise CoveoError(f"{folder} has no {missing[0]}: add it, or unset DATA_FOLDER for generated traffic")
+    return not missing
+
+
+def sessions(folder: Path, block_rows: int = BLOCK_ROWS) -> Iterator[list[BrowsingEvent]]:
+    """The events of each session, in order of time. Raises CoveoError for a missing column or an unreadable row."""
+    rows = _rows(folder / BROWSING, _BROWSING_COLUMNS)
+    while block := list(islice(rows, block_rows)):
+        found: dict[str, list[BrowsingEvent]] = {}
+        for line, (session, kind, action, sku, at, url) in block:
+            if not (at.isascii() and at.isdigit()):
+                raise CoveoError(f"{folder / BROWSING}, line {line}: server_timestamp_epoch_ms is {at!r}, not a number")
+            event = BrowsingEvent(session, kind == "pageview", action, sku, int(at), url)
+            found.setdefault(session, []).append(event)
+        for events in found.values():
+            events.sort(key=lambda event: event.at)
+            yield events
+
+
+def catalog(folder: Path) -> dict[str, Article]:
+    """Every product's article by its SKU. Raises CoveoError for a missing column or an unreadable row."""
+    found = {}
+    for line, (sku, category, bucket) in _rows(folder / CATALOG, _CATALOG_COLUMNS):
+        try:
+            found[sku] = Article(category, round(float(bucket)) if bucket else None)
+        except (ValueError, OverflowError):
+            raise CoveoError(f"{folder / CATALOG}, line {line}: price_bucket is {bucket!r}, not a number") from None
+    return found
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
+    """The line number and the values of `columns` of each row, wherever the columns stand."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            missing = [name for name in columns if name not in header]
+            if missing:
+                raise CoveoError(f"{path} has no column {', '.join(missing)}: is it the data set's own file?")
+            places = [header.index(name) for name in columns]
+            for row in reader:
+                try:
+                    yield reader.line_num, [row[place] for place in places]
+                except IndexError:
+                    raise CoveoError(f"{path}, line {reader.line_num}: the row is too short") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise CoveoError(f"{path} cannot be read as CSV: {error}") from None
