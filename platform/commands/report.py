@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import groupby
+from math import ceil
 from typing import Any
 
-import plotext
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from ingestion_platform.partitions import Window
 from ingestion_platform.resources import wiring
@@ -23,11 +24,20 @@ order by event_date
 """
 
 _REVENUE_SQL = """
-select event_date, string_agg(cast(round(transaction_revenue, 0) as bigint) || ' ' || currency_code, ', ' order by currency_code)
+select event_date, currency_code, transaction_revenue
 from stats.revenue_1d
-where tracking_id = '(all)' and transaction_revenue > 0 and event_date >= ? and event_date < ?
-group by event_date
+where tracking_id = '(all)' and transactions > 0 and event_date >= ? and event_date < ?
+order by event_date, transactions desc, currency_code
 """
+
+_HOURS_SQL = """
+select event_date, period, pageviews
+from stats.overview_1h
+where tracking_id = '(all)' and event_date >= ? and event_date < ?
+order by period
+"""
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
 
 _HOLDINGS = (
     ("raw/logs", "raw.logs", "every line of the archive, once"),
@@ -47,8 +57,9 @@ def print_report(settings: Settings, shown: Window, out: Console) -> None:
     warehouse = wiring.warehouse(settings)
     days = warehouse.query(_DAYS_SQL, list(shown))
     out.rule("[bold]3[/] · stats/overview_1d")
-    out.print(days_table(days, dict(warehouse.query(_REVENUE_SQL, list(shown)))))
-    out.print(chart(days, out.width))
+    out.print(days_table(days, warehouse.query(_REVENUE_SQL, list(shown))))
+    out.print()
+    out.print(chart(warehouse.query(_HOURS_SQL, list(shown))))
     out.rule("[bold]4[/] · What each asset holds")
     out.print(holdings(warehouse))
     out.rule("[bold]5[/] · What next")
@@ -63,24 +74,34 @@ def print_report(settings: Settings, shown: Window, out: Console) -> None:
     )
 
 
-def days_table(days: list[tuple[Any, ...]], revenue: dict[date, str]) -> Table:
-    """One line a day."""
-    table = Table(box=None, header_style="bold")
-    for name in ("date", "hits", "bot hits", "sessions", "clients", "new clients", "pageviews", "orders", "revenue"):
-        table.add_column(name, justify="left" if name in ("date", "revenue") else "right", no_wrap=name != "revenue")
+def days_table(days: list[tuple[Any, ...]], revenue: list[tuple[date, str, Decimal]]) -> Table:
+    """One line a day. Of several currencies the one with the most orders is shown, with the number of others: sums never mix them."""
+    by_day = {day: list(rows) for day, rows in groupby(revenue, lambda row: row[0])}
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    for name in ("date", "hits", "bots", "sessions", "clients", "new", "pages", "orders", "revenue"):
+        table.add_column(name, justify="left" if name in ("date", "revenue") else "right", no_wrap=True)
     for day in days:
-        table.add_row(f"{day[0]}", *(f"{value:,}" for value in day[1:]), revenue.get(day[0], ""))
+        table.add_row(f"{day[0]}", *(f"{value:,}" for value in day[1:]), _revenue(by_day.get(day[0], [])))
     return table
 
 
-def chart(days: list[tuple[Any, ...]], width: int) -> Text:
-    """Sessions and pageviews by day, as bars of characters."""
-    plotext.clear_figure()
-    plotext.plot_size(min(width, 100), 15)
-    plotext.theme("clear")
-    labels = [f"{day[0]:%m-%d}" for day in days]
-    plotext.multiple_bar(labels, [[day[6] for day in days], [day[3] for day in days]], labels=["pageviews", "sessions"])
-    return Text.from_ansi(plotext.build())
+def _revenue(rows: list[tuple[date, str, Decimal]]) -> str:
+    if not rows:
+        return ""
+    others = f" +{len(rows) - 1}" if len(rows) > 1 else ""
+    return f"{rows[0][2]:,.2f} {rows[0][1]}{others}"
+
+
+def chart(hours: list[tuple[date, datetime, int]]) -> Table:
+    """Pageviews hour by hour (UTC), a line a day: the shape of each day, on one scale."""
+    highest = max((pageviews for _, _, pageviews in hours), default=0) or 1
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("pageviews")
+    table.add_column(f"0h    6h    12h   18h    (full block: {highest:,} an hour)", no_wrap=True)
+    for day, found in groupby(hours, lambda hour: hour[0]):
+        blocks = "".join(_BLOCKS[ceil(pageviews / highest * (len(_BLOCKS) - 1))] for _, _, pageviews in found)
+        table.add_row(f"{day}", f"[cyan]{blocks}[/]")
+    return table
 
 
 def holdings(warehouse: Warehouse) -> Table:
