@@ -2,8 +2,10 @@
     The window of a run: the event dates [start, end) that its models write, from dbt's own flags
     --event-time-start and --event-time-end. Without them a run writes everything.
 
-    Bounds are literals worked out while compiling, so that both warehouses can prune by them. `days` and `minutes` widen a bound
+    Bounds are literals worked out while compiling, so that both warehouses can prune by them. `days` and `minutes` move a bound
     for models that read more than they write; platform/windows.py says by how much, and the inverse.
+
+    Live views have no run: their bounds are read from `live_dates` when the view is queried.
 #}
 {% macro _window_bound(flag, unbounded, days, minutes) -%}
     {%- set given = invocation_args_dict.get(flag) or unbounded -%}
@@ -20,13 +22,24 @@
 {%- endmacro %}
 
 {# The first instant of the window, moved; event_at is compared with it where a margin is no whole number of days. #}
-{% macro window_start_at(days=0, minutes=0) -%}
+{% macro window_start_at(days=0, minutes=0, live=false) -%}
+    {%- if live -%}
+    (
+        select {{ plus(plus("cast(min(event_date) as timestamp)", days, "days"), minutes, "minutes") }}
+        from {{ ref("live_dates") }}
+    )
+    {%- else -%}
     cast('{{ _window_bound("event_time_start", "1970-03-01", days, minutes).strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp)
+    {%- endif -%}
 {%- endmacro %}
 
-{# Rows of the window itself: `where {{ in_window() }}`. #}
-{% macro in_window(column="event_date", days_before=0, days_after=0) -%}
+{# Rows of the window itself, or of a wider one: `where {{ in_window() }}`. #}
+{% macro in_window(column="event_date", days_before=0, days_after=0, live=false) -%}
+    {%- if live -%}
+    {{ column }} >= (select {{ minus("min(event_date)", days_before, "days") }} from {{ ref("live_dates") }})
+    {%- else -%}
     {{ column }} >= {{ window_start(-days_before) }} and {{ column }} < {{ window_end(days_after) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#

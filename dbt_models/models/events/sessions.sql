@@ -48,12 +48,12 @@ enriched as (
         user_agents.device_type,
         coalesce(user_agents.is_bot, false) as is_bot,
         (hits.product_action = 'purchase' or hits.hit_type = 'transaction')
-        and repeat_purchases.log_id is null as is_purchase,
+        and repeat_purchases.event_id is null as is_purchase,
         {{ to_decimal('hits.transaction_revenue') }} as transaction_revenue,
         hits.currency_code
     from session_hits
     inner join hits on session_hits.log_id = hits.log_id
-    left join repeat_purchases on session_hits.log_id = repeat_purchases.log_id
+    left join repeat_purchases on hits.event_date = repeat_purchases.event_date and hits.event_id = repeat_purchases.event_id
     left join user_agents on hits.user_agent = user_agents.user_agent
 
 ),

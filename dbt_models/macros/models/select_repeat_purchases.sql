@@ -1,0 +1,44 @@
+{#
+    Purchases whose transaction was seen before, within the lookback: a thank-you page that was opened again. For the dates of the
+    window and the one after it, on which sessions of the window may end.
+#}
+{% macro select_repeat_purchases(live=false) -%}
+with purchases as (
+
+    -- Copies of one delivery are one purchase.
+    select
+        event_date,
+        event_id,
+        tracking_id,
+        upper(transaction_id) as transaction_id,
+        min(event_at) as event_at,
+        min(received_at) as received_at
+    from {{ ref('stg_hits') }}
+    where
+        quarantine_reason is null
+        and (product_action = 'purchase' or hit_type = 'transaction')
+        and transaction_id is not null
+        and {{ in_window(live=live, days_before=var('lookback_days'), days_after=1) }}
+    group by event_date, event_id, tracking_id, upper(transaction_id)
+
+),
+
+ordered as (
+
+    select
+        event_date,
+        event_id,
+        event_at,
+        lag(event_at) over (
+            partition by tracking_id, transaction_id order by event_at, received_at, event_id
+        ) as previous_at
+    from purchases
+
+)
+
+select distinct event_date, event_id
+from ordered
+where
+    {{ in_window(live=live, days_after=1) }}
+    and event_at <= {{ plus('previous_at', var('lookback_days'), 'days') }}
+{%- endmacro %}

@@ -1,0 +1,4 @@
+-- The events among the hits up to now.
+
+select * from {{ ref('logs_live') }}
+where hit_type = 'event'

@@ -1,0 +1,44 @@
+-- The event dates whose marts lack something that RAW.LOGS holds, now: the watermark, read when the view is queried.
+--
+-- A date is live when a load that changed its read window is newer than the last build of logs for it, or when rows are there
+-- that the ledger does not know yet (a pipe loads between two ticks). See platform/windows.py for the bounds.
+
+with changes as (
+
+    select event_date, load_id from {{ source('raw', 'event_date_changes') }}
+    union all
+    select distinct event_date, 9223372036854775807 as load_id
+    from {{ source('raw', 'logs') }}
+    where
+        arrival_date >= (
+            select {{ minus("coalesce(max(arrival_date), cast('1970-03-01' as date))", 2, 'days') }}
+            from {{ source('raw', 'load_history') }}
+        )
+        and log_filename not in (select object_key from {{ source('raw', 'load_history') }})
+
+),
+
+builds as (
+
+    select event_date, load_id
+    from {{ source('raw', 'build_history') }}
+    where model = 'logs'
+
+),
+
+dates as (
+
+    select event_date from changes
+    union
+    select event_date from builds
+
+)
+
+select distinct dates.event_date
+from dates
+inner join changes
+    on
+        changes.event_date >= {{ minus('dates.event_date', var('lookback_days'), 'days') }}
+        and changes.event_date <= {{ plus('dates.event_date', 1, 'days') }}
+left join builds on dates.event_date = builds.event_date
+where coalesce(builds.load_id, -1) < changes.load_id

@@ -1,0 +1,15 @@
+-- Hits up to now: logs for the dates that are built, and the same SQL over the raw rows for the dates that are not.
+
+with live_hits as (
+
+    {{ select_logs(live=true) }}
+
+)
+
+select * from {{ ref('logs') }}
+where event_date not in (select event_date from {{ ref('live_dates') }})
+
+union all
+
+select * from live_hits
+where event_date in (select event_date from {{ ref('live_dates') }})

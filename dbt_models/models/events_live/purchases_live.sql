@@ -1,0 +1,17 @@
+-- Purchases up to now: the mart for the dates that are built, and the same SQL over the live hits for the dates that are not.
+
+with live_hits as (
+
+    select * from {{ ref('logs_live') }}
+    where event_date in (select event_date from {{ ref('live_dates') }})
+
+)
+
+select * from {{ ref('purchases') }}
+where event_date not in (select event_date from {{ ref('live_dates') }})
+
+union all
+
+select * from (
+    {{ select_purchases('live_hits') }}
+) as live_rows

@@ -1,0 +1,140 @@
+"""A small platform without Dagster: a folder archive, a DuckDB warehouse and the real dbt project, driven step by step."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import duckdb
+import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+from isal import igzip
+
+from collector.archive_keys import object_key
+from collector.records import Source, build_record, encode
+from ingestion_platform.resources.archive import FolderArchive
+from ingestion_platform.resources.duckdb_warehouse import DuckDBWarehouse
+from ingestion_platform.windows import load_window
+
+DBT_PROJECT = Path(__file__).parents[2] / "dbt_models"
+MODELS = [
+    "events.logs", "events.duplicates", "events.quarantine", "events.sessions", "events.product_actions", "events.purchases",
+    "events.impressions", "events.promotions", "events.visitor_days",
+    "stats.overview_1h", "stats.overview_1d", "stats.revenue_1h", "stats.revenue_1d",
+]  # fmt: skip
+BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
+ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+
+def at(text: str) -> datetime:
+    """A moment, UTC: at("2026-01-01 10:00")."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def record(
+    when: datetime, *, event_id: str | None = None, agent: str = BROWSER, **parameters: str
+) -> dict[str, Any]:
+    """An accepted hit as the collector writes it; `t`, `cid` and `tid` have defaults, the event id follows from the rest."""
+    hit = {"v": "1", "t": "pageview", "tid": "UA-1-1", "cid": "alice", **parameters}
+    milliseconds = int(when.timestamp() * 1000)
+    event_id = event_id or str(uuid5(NAMESPACE_URL, f"{milliseconds}{sorted(hit.items())}"))
+    source = Source("POST", "/collect", "127.0.0.1", "203.0.113.0", {"user-agent": agent})
+    return build_record(hit, source, event_id=event_id, received_at=milliseconds, responded_at=milliseconds + 3)
+
+
+def line(made: Mapping[str, Any]) -> bytes:
+    text = encode(made)
+    return text if isinstance(text, bytes) else text.encode()
+
+
+@dataclass
+class Bench:
+    """An archive, a warehouse and dbt. Dates are event dates unless said otherwise; ranges are half-open."""
+
+    root: Path
+    runner: dbtRunner
+    delivered: int = 0
+    built: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.archive = FolderArchive(self.root / "archive")
+        self.warehouse = DuckDBWarehouse(self.root / "warehouse.duckdb")
+
+    def deliver(self, records: Sequence[Mapping[str, Any] | bytes], arrived: datetime | None = None) -> str:
+        """Put one object into the archive; it arrives a minute after its first record unless told otherwise. Returns its key."""
+        self.delivered += 1
+        if arrived is None:
+            first = next(r for r in records if not isinstance(r, bytes))
+            arrived = datetime.fromtimestamp(first["request"]["timestamp"] / 1000, UTC) + timedelta(minutes=1)
+        key = object_key("test", arrived, str(uuid5(NAMESPACE_URL, str(self.delivered))))
+        self.archive.put(key, igzip.compress(b"".join(r if isinstance(r, bytes) else line(r) for r in records)))
+        return key
+
+    def load(self, start: date, end: date) -> None:
+        self.warehouse.load(self.archive, *load_window(start, end))
+
+    def build(self, start: date, end: date, select: Sequence[str] = ("tag:daily",)) -> None:
+        """Load what the dates read and build the models for them, as a run of the platform does."""
+        self.load(start, end)
+        head = self.warehouse.head()
+        self.warehouse.parse_user_agents(start, end)
+        self.dbt("run", start, end, "--select", *select)
+        self.warehouse.mark_built([name.partition(".")[2] for name in MODELS], start, end, head)
+
+    def dbt(self, command: str, start: date, end: date, *more: str) -> None:
+        os.environ["DBT_DUCKDB_PATH"] = str(self.warehouse.path)
+        result = self.runner.invoke([
+            command, "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--quiet", "--no-use-colors",
+            "--target-path", str(self.root.parent / "target"), "--log-path", str(self.root / "logs"),
+            "--event-time-start", start.isoformat(), "--event-time-end", end.isoformat(), *more,
+        ])  # fmt: skip
+        # dbt-duckdb keeps the file open in this process; in production dbt has a process of its own.
+        DuckDBConnectionManager.close_all_connections()
+        messages = [] if result.result is None else [f"{r.node.name}: {r.message}" for r in result.result if r.status in ("error", "fail")]
+        assert result.success, "\n".join(messages) or result.exception
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.warehouse.query(sql)
+
+    def snapshot(self, start: date, end: date) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every model of these dates, sorted: what has to be equal however it came about."""
+        return {
+            model: self.rows(
+                f"select * from {model} where event_date >= '{start}' and event_date < '{end}' order by all"
+            )
+            for model in MODELS
+        }
+
+
+@pytest.fixture(scope="session")
+def dbt_runner() -> dbtRunner:
+    os.environ["DBT_DUCKDB_PATH"] = ":memory:"
+    return dbtRunner()
+
+
+@pytest.fixture
+def make_bench(tmp_path_factory: pytest.TempPathFactory, dbt_runner: dbtRunner) -> Iterator[Callable[[], Bench]]:
+    """Makes as many separate benches as a test wants."""
+    folder = tmp_path_factory.mktemp("bench")
+    made: list[Bench] = []
+
+    def make() -> Bench:
+        root = folder / str(len(made))
+        root.mkdir()
+        made.append(Bench(root, dbt_runner))
+        return made[-1]
+
+    yield make
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def bench(make_bench: Callable[[], Bench]) -> Bench:
+    return make_bench()
