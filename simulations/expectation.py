@@ -115,11 +115,13 @@ def session_starts(plan: DayPlan, kept: Flags) -> Flags:
     high, low = plan.event_id_bits()
     client, at = plan.visits.client[hits.visit], hits.event_at
     rows = rows[np.lexsort((low[rows], high[rows], hits.received[rows], at[rows], client[rows]))]
-    other = np.append(True, np.diff(client[rows]) != 0)
-    gap = np.append(0, np.diff(at[rows]))
+    other = np.diff(client[rows], prepend=-1) != 0
+    gap = np.diff(at[rows], prepend=at[rows][:1])
     control = hits.control[rows]
+    ended = np.zeros(len(rows), bool)
+    ended[1:] = control[:-1] == 2
     paused = other | (gap >= SESSION_GAP_MS)
-    begins = paused | (control == 1) | np.append(False, control[:-1] == 2)
+    begins = paused | (control == 1) | ended
     _cut_at_midnight(at[rows], paused, begins)
     starts = np.zeros(len(hits.z), bool)
     starts[rows] = begins

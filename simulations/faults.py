@@ -132,7 +132,8 @@ def deliveries(plan: DayPlan) -> list[Delivery]:
     starts = np.flatnonzero(np.diff(slots, prepend=-1))
     arrives = _arrivals(plan, draws, slots[starts] * width)
     found: list[Delivery] = []
-    for start, end, at in zip(starts.tolist(), [*starts[1:].tolist(), len(rows)], arrives.tolist(), strict=True):
+    edges = [*starts.tolist(), len(rows)]
+    for start, end, at in zip(edges[:-1], edges[1:], arrives.tolist(), strict=True):
         for low in range(start, end, _MOST_LINES):
             high = min(low + _MOST_LINES, end)
             found.append(Delivery(len(found), at, kinds[low:high], rows[low:high]))

@@ -37,7 +37,7 @@ class FolderWriter:
                 _sync_folder(folder)
 
     def put(self, key: str, data: bytes) -> None:
-        """Store an object soon; one that is there with the same bytes is left alone. Raises an earlier one's OSError."""
+        """Store an object soon; one that is there, byte for byte, is left alone. Raises OSError of earlier ones."""
         if len(self._waiting) >= _WAITING:
             self._waiting.pop(0).result()
         self._waiting.append(self._pool.submit(self._store, self._root / key, data))

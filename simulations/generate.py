@@ -54,7 +54,7 @@ def _with_marathon(day: date, config: TrafficConfig, visits: Visits, hits: Hits,
     visitor = BOT + np.array([(day.toordinal() << 32) + (1 << 31)], dtype=np.uint64)
     one = np.zeros(1, np.int64)
     more = Visits(
-        visitor, audience.personal(visitor, config.seed), one - 1, one, np.ones(1, bool), one - 1,
+        visitor, audience.personal(visitor, config.seed), one + row, one, np.ones(1, bool), one - 1,
         np.zeros(1, np.uint64), one,
     )  # fmt: skip
     base = len(hits.visit)

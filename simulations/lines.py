@@ -37,7 +37,7 @@ class Lines:
         self._wording = Wording(plan)
         self._event_ids = plan.event_id_bits()
         self._zs = plan.z_bits()
-        self._opens = np.append(True, np.diff(plan.hits.visit) != 0)
+        self._opens = np.diff(plan.hits.visit, prepend=-1) != 0
 
     def of(self, delivery: Delivery) -> bytes:
         """All lines of an archive object."""

@@ -239,7 +239,7 @@ def _kinds(draws: Draws, visits: Visits, length: Ints, first: Ints, visit: Ints,
         KIND["checkout"], KIND["checkout_option"], KIND["purchase"],
     )  # fmt: skip
     product[end[buys]] = main[buys]
-    refunds = human & ~buys & (length >= 2) & draws.chance(0.0015, count)
+    refunds = human & ~buys & (length >= 2) & draws.chance(0.004, count)
     kind[end[refunds]] = KIND["refund"]
 
     bots = visits.bot[visit]
