@@ -68,11 +68,11 @@ class Bench:
         self.warehouse = DuckDBWarehouse(self.root / "warehouse.duckdb")
 
     def deliver(self, records: Sequence[Mapping[str, Any] | bytes], arrived: datetime | None = None) -> str:
-        """Put one object into the archive; it arrives a minute after its first record unless told otherwise. Returns its key."""
+        """Put one object into the archive; it arrives a minute after its last record unless told otherwise. Returns its key."""
         self.delivered += 1
         if arrived is None:
-            first = next(r for r in records if not isinstance(r, bytes))
-            arrived = datetime.fromtimestamp(first["request"]["timestamp"] / 1000, UTC) + timedelta(minutes=1)
+            last = max(r["request"]["timestamp"] for r in records if not isinstance(r, bytes))
+            arrived = datetime.fromtimestamp(last / 1000, UTC) + timedelta(minutes=1)
         key = object_key("test", arrived, str(uuid5(NAMESPACE_URL, str(self.delivered))))
         self.archive.put(key, igzip.compress(b"".join(r if isinstance(r, bytes) else line(r) for r in records)))
         return key
@@ -138,3 +138,13 @@ def make_bench(tmp_path_factory: pytest.TempPathFactory, dbt_runner: dbtRunner) 
 @pytest.fixture
 def bench(make_bench: Callable[[], Bench]) -> Bench:
     return make_bench()
+
+
+@pytest.fixture(name="record")
+def _record() -> Callable[..., dict[str, Any]]:
+    return record
+
+
+@pytest.fixture(name="at")
+def _at() -> Callable[[str], datetime]:
+    return at
