@@ -8,8 +8,8 @@ Its file name carries what must outlive its process: `<first record, epoch ms>-<
 `<first record>-<uuid>.<sealed at, epoch s>.sealed`, from which its object's key follows. Whoever writes or delivers a
 journal holds a lock on it, so that several processes can share the folder and orphans can be told from others' files.
 
-A group that is cut short at the end was never acknowledged (its sync had not returned) and is passed over. A broken
-group with a whole one behind it is damage: nobody but the operator may decide to go on without it (`DamagedJournal`).
+A group that the file's end cuts short was never acknowledged (its write had not returned) and is passed over. Whatever
+else cannot be read is damage, and only the operator may decide to go on without it (`DamagedJournal`).
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class Journal:
         self.size = os.fstat(descriptor).st_size
         self.is_broken = False
         self.is_damaged = False
+        self.torn_bytes = 0
         self._descriptor = descriptor
 
     @classmethod
@@ -139,21 +140,22 @@ class Journal:
         position = 0
         while position < len(content):
             lines = _group_at(content, position)
-            if lines is None:
-                following = _next_group(content, position + 1)
-                if following is None:
-                    return
-                self.is_damaged = True
-                if not salvage:
-                    raise DamagedJournal(
-                        f"{self.path} is damaged at byte {position}: run `python -m collector drain --salvage` to "
-                        "deliver what is whole and put the file aside",
-                        self.path,
-                    )
-                position = following
+            if lines is not None:
+                yield bytes(lines)
+                position += _HEADER.size + len(lines)
                 continue
-            yield bytes(lines)
-            position += _HEADER.size + len(lines)
+            following = _next_group(content, position + 1)
+            if following is None and _is_cut_short(content[position:]):
+                self.torn_bytes = len(content) - position
+                return
+            self.is_damaged = True
+            if not salvage:
+                raise DamagedJournal(
+                    f"{self.path} is damaged at byte {position}: run `python -m collector drain --salvage` to deliver "
+                    "what is whole and put the file aside",
+                    self.path,
+                )
+            position = len(content) if following is None else following
 
     def remove(self) -> None:
         """Delete it, once its object is in the archive."""
@@ -174,6 +176,14 @@ def _group_at(content: memoryview, position: int) -> memoryview | None:
     magic, length, checksum = _HEADER.unpack_from(content, position)
     lines = content[body : body + length]
     return lines if magic == _MAGIC and len(lines) == length and zlib.crc32(lines) == checksum else None
+
+
+def _is_cut_short(rest: memoryview) -> bool:
+    """Whether a crash can have left this of a group: its beginning, or the zeros of a file that got only its size."""
+    if len(rest) < _HEADER.size:
+        return bytes(rest[:4]) == _MAGIC[: len(rest)] or not any(rest)
+    magic, length, _ = _HEADER.unpack_from(rest)
+    return (magic == _MAGIC and _HEADER.size + length > len(rest)) or not any(rest)
 
 
 def _next_group(content: memoryview, position: int) -> int | None:

@@ -1,0 +1,199 @@
+"""The Lambda entry, fuzzed: never an exception, never a 200 without a durable record, never a lost neighbour."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from base64 import b64decode, b64encode
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector import handler as entry
+from collector.delivery import FirehoseDelivery
+from collector.settings import CloudSettings, IpMode, PrivacySignals, Settings
+
+
+class FlakyStream:
+    """Firehose's client as the handler uses it: refuses the records that it is told to, keeps the others."""
+
+    def __init__(self, refuse: set[int]) -> None:
+        self.kept: list[dict[str, Any]] = []
+        self._refuse = refuse
+
+    def put_record_batch(self, *, DeliveryStreamName: str, Records: list[dict[str, bytes]]) -> dict[str, Any]:  # noqa: N803
+        outcomes: list[dict[str, str]] = []
+        for position, record in enumerate(Records):
+            if position in self._refuse:
+                outcomes.append({"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "slow down"})
+                continue
+            assert record["Data"].endswith(b"\n") and record["Data"].count(b"\n") == 1
+            self.kept.append(json.loads(record["Data"]))
+            outcomes.append({"RecordId": str(position)})
+        return {"FailedPutCount": sum("ErrorCode" in outcome for outcome in outcomes), "RequestResponses": outcomes}
+
+
+def _invoke(event: Any, stream: FlakyStream, options: Settings) -> dict[str, Any]:
+    cloud = CloudSettings("hits", None, "Clickstream")
+    delivery = FirehoseDelivery(stream, "hits", sleep=lambda _: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(entry, "runtime", lambda: entry.Runtime(options, cloud, delivery))
+        patch.setattr(entry, "seconds_left", lambda _: 0.0)  # one try: what is refused stays refused
+        return entry.handler(event, None)
+
+
+_names = st.sampled_from(["t", "cid", "uid", "tid", "qt", "uip", "aip", "ev", "pr1id", "dl", "z", "ua", "x"]) | st.text(
+    max_size=6
+)
+_texts = st.text(max_size=20) | st.sampled_from(["event", "1", "198.51.100.9", "-1", "\ud800", "\x00"])
+_flat = st.dictionaries(_names, _texts, max_size=8)
+_json_hits = st.dictionaries(
+    _names, _texts | st.none() | st.booleans() | st.integers() | st.floats() | st.lists(_texts, max_size=2), max_size=8
+).map(json.dumps)
+_form_hits = _flat.map(lambda hit: urlencode(hit, errors="replace"))
+_good_hits = _flat.map(lambda hit: json.dumps({**hit, "t": "event", "cid": "c"}))
+_hits = _json_hits | _form_hits | _good_hits | st.text(max_size=40)
+_bodies = st.one_of(
+    _hits.map(lambda text: text.encode("utf-8", "replace")),
+    st.binary(max_size=60),
+    st.lists(_hits, max_size=6).map(lambda lines: "\n".join(lines).encode("utf-8", "replace")),
+    _hits.map(lambda text: gzip.compress(text.encode("utf-8", "replace"))),
+)
+_headers = st.dictionaries(
+    st.sampled_from(["content-type", "content-encoding", "origin", "dnt", "cookie", "user-agent", "Referer"]),
+    st.sampled_from(["gzip", "1", "application/json", "text/plain", "https://shop.example", "null", ""])
+    | st.text(max_size=9),
+    max_size=4,
+)
+
+
+@st.composite
+def _events(draw: st.DrawFn) -> dict[str, Any]:
+    """An event of either payload format, base64 or not."""
+    method = draw(st.sampled_from(["POST", "POST", "POST", "GET", "HEAD", "PUT", "OPTIONS"]))
+    path = draw(st.sampled_from(["/collect", "/collect", "/batch", "/batch", "/collect/", "/health", "/other"]))
+    body = draw(_bodies)
+    flat = draw(_flat)
+    wrapped = draw(st.booleans())
+    shared = {
+        "headers": draw(_headers),
+        "body": b64encode(body).decode() if wrapped else body.decode("utf-8", "surrogateescape"),
+        "isBase64Encoded": wrapped,
+    }
+    address = draw(st.sampled_from(["203.0.113.77", "2001:db8::1", "", "nonsense"]))
+    if draw(st.booleans()):
+        http = {"method": method, "sourceIp": address}
+        query = urlencode(flat, errors="replace")
+        return {"version": "2.0", "rawPath": path, "rawQueryString": query, "requestContext": {"http": http}, **shared}
+    context = {"identity": {"sourceIp": address}, "requestTimeEpoch": 1772323200000}
+    return {"httpMethod": method, "path": path, "queryStringParameters": flat, "requestContext": context, **shared}
+
+
+_options = st.builds(
+    Settings,
+    ip_mode=st.sampled_from(IpMode),
+    privacy_signals=st.sampled_from(PrivacySignals),
+    allowed_origins=st.sampled_from([frozenset(), frozenset({"https://shop.example"})]),
+    tracking_ids=st.sampled_from([frozenset(), frozenset({"UA-1-1"})]),
+    max_hit_bytes=st.sampled_from([64, 8192]),
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=1500)
+@given(_events(), st.sets(st.integers(0, 5)), _options)
+def test_no_request_breaks_the_promises(event: dict[str, Any], refuse: set[int], options: Settings) -> None:
+    """Whatever is sent and whichever records the stream refuses: a well-formed answer; what it calls stored is stored,
+    each under its own event id; what is refused is on record; no whole address is on record unless asked for."""
+    stream = FlakyStream(refuse)
+    answer = _invoke(event, stream, options)
+    status = answer["statusCode"]
+    assert status in {200, 204, 400, 403, 404, 405, 413, 415, 503}, answer
+    json.dumps(answer)
+    body = b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
+    stored = {record["event_id"]: record for record in stream.kept}
+    assert len(stored) == len(stream.kept)
+    accepted = {event_id for event_id, record in stored.items() if "rejected" not in record}
+    if answer["headers"].get("X-Event-Id"):
+        assert {answer["headers"]["X-Event-Id"]} == accepted
+    elif body.startswith(b'{"accepted"'):
+        verdicts = json.loads(body)
+        acknowledged = {line["event_id"] for line in verdicts["hits"] if line["status"] == 200}
+        assert acknowledged == accepted and verdicts["accepted"] == len(accepted)
+        undelivered = sum(line["status"] == 503 for line in verdicts["hits"])
+        assert len(verdicts["hits"]) == len(stored) + undelivered
+        assert (status == 503) == (undelivered > 0)
+    else:
+        assert not accepted
+    if status in {400, 403, 405, 413, 415}:
+        assert stored
+    for record in stream.kept:
+        address = record["context"]["user_ip"]
+        assert address in {None, "203.0.113.0", "198.51.100.0", "2001:db8::"} or options.ip_mode is IpMode.FULL
+        if options.ip_mode is IpMode.DROP:
+            assert address is None
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.recursive(st.none() | st.booleans() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)))
+def test_no_event_is_an_exception(event: Any) -> None:
+    """Events of other triggers, or none at all, get an answer too."""
+    assert _invoke(event, FlakyStream(set()), Settings())["statusCode"] == 404
+
+
+def test_the_log_tells_counts_and_nothing_of_the_visitor(capsys: pytest.CaptureFixture[str]) -> None:
+    """One JSON line in CloudWatch's embedded metric format; payloads, addresses and ids have no place in logs."""
+    body = "t=event&cid=visitor-77&dt=secret\nt=event\n{broken-secret"
+    http = {"method": "POST", "sourceIp": "203.0.113.77"}
+    event = {"version": "2.0", "rawPath": "/batch", "requestContext": {"http": http}, "body": body}
+    _invoke(event, FlakyStream({0}), Settings())
+    (line,) = capsys.readouterr().out.splitlines()
+    logged = json.loads(line)
+    assert (logged["Accepted"], logged["Rejected"], logged["Undelivered"], logged["status"]) == (1, 2, 1, 503)
+    assert logged["reasons"] == {"missing_client_id": 1, "malformed_json": 1}
+    directive = logged["_aws"]["CloudWatchMetrics"][0]
+    assert all(metric["Name"] in logged for metric in directive["Metrics"])
+    assert all(name in logged for name in directive["Dimensions"][0])
+    assert not any(word in line for word in ("secret", "visitor-77", "203.0.113"))
+
+
+def test_a_failing_entry_answers_500_without_a_trace(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing setting or a defect: the client gets JSON, the log the place, neither the message."""
+
+    def broken() -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(entry, "runtime", broken)
+    answer = entry.handler({}, None)
+    assert answer["statusCode"] == 500 and "Traceback" not in answer["body"]
+    line = capsys.readouterr().out
+    assert json.loads(line)["error"] == "RuntimeError" and "secret" not in line
+
+
+def _import_seconds(modules: str) -> tuple[float, list[str]]:
+    code = (
+        "import boto3, json, sys, time; before = set(sys.modules); started = time.perf_counter();"
+        f"import {modules}; spent = time.perf_counter() - started;"
+        "print(json.dumps([spent, sorted(set(sys.modules) - before)]))"
+    )
+    root = Path(entry.__file__).parents[1]
+    output = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
+    seconds, loaded = json.loads(output)
+    return seconds, loaded
+
+
+def test_lambda_needs_nothing_but_its_runtime() -> None:
+    """The package zips without dependencies, and a cold start imports it in under 300 ms beyond boto3's own."""
+    seconds, loaded = min(_import_seconds("collector.handler, collector.redrive") for _ in range(3))
+    foreign = (
+        {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names) - {"collector", "botocore", "boto3"}
+    )
+    assert foreign == set()
+    assert seconds < 0.3
