@@ -11,7 +11,7 @@ Deliveries that failed for good lie under `stream_errors/`. Nothing else of the 
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 DATA_PREFIX = "stream_data/"
@@ -38,7 +38,7 @@ def object_key(stream: str, arrived_at: datetime, id: str, version: int = 1) -> 
     """The key of an object that `stream` delivers at `arrived_at` (timezone-aware) under the unique `id` (a uuid)."""
     if arrived_at.tzinfo is None:
         raise ValueError("arrived_at needs a time zone: object keys are in UTC")
-    utc = arrived_at.astimezone(timezone.utc)
+    utc = arrived_at.astimezone(UTC)
     return f"{DATA_PREFIX}{utc:%Y/%m/%d/%H}/{stream}-{version}-{utc:%Y-%m-%d-%H-%M-%S}-{id}.gz"
 
 
@@ -49,7 +49,7 @@ def parse_key(key: str) -> ArchiveKey | None:
         return None
     try:
         day = datetime.strptime(match["date"], "%Y/%m/%d").date()
-        arrived_at = datetime.strptime(match["time"], "%Y-%m-%d-%H-%M-%S").replace(tzinfo=timezone.utc)
+        arrived_at = datetime.strptime(match["time"], "%Y-%m-%d-%H-%M-%S").replace(tzinfo=UTC)
     except ValueError:
         return None
     return ArchiveKey(day, int(match["hour"]), match["stream"], int(match["version"]), arrived_at, match["id"])

@@ -21,10 +21,13 @@ NAMESPACE = UUID("5d0f21f5-2b3c-5d3a-9d0c-5d2c6f3a7b10")
 _RULES = 1
 PARSER_VERSION = f"{version('ua-parser')}/{version('ua-parser-builtins')}/{_RULES}"
 
-_SPIDER = re.compile(r"bot\b|bot[/_-]|crawl|spider|slurp|archiver|facebookexternalhit|monitor(ing)?\b|uptime|pingdom|lighthouse", re.I)
+_SPIDER = re.compile(
+    r"bot\b|bot[/_-]|crawl|spider|slurp|archiver|facebookexternalhit|monitor(ing)?\b|uptime|pingdom|lighthouse", re.I
+)
 _HEADLESS = re.compile(r"headless|phantomjs|electron|selenium|puppeteer|playwright", re.I)
 _HTTP_CLIENT = re.compile(
-    r"^(curl|wget|python|java|go-http|okhttp|apache-httpclient|libwww|ruby|php|node|axios|aiohttp|httpx|postman|insomnia|perl|scrapy|dart)", re.I
+    r"^(curl|wget|python|java|go-http|okhttp|apache-httpclient|libwww|ruby|php|node|axios|aiohttp|httpx|postman|insomnia|perl|scrapy|dart)",
+    re.I,
 )
 _TABLET = re.compile(r"ipad|tablet|kindle|silk|playbook", re.I)
 _MOBILE = re.compile(r"mobi|iphone|ipod|android|phone", re.I)

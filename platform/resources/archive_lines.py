@@ -108,7 +108,9 @@ def _read_lines(archive: Archive, item: ArchiveObject) -> pa.Array:
     try:
         text = igzip.decompress(data)
     except (OSError, EOFError, ValueError) as error:
-        raise ArchiveError(f"{item.key} is not a whole gzip file ({error}); restore it, then load its date again") from error
+        raise ArchiveError(
+            f"{item.key} is not a whole gzip file ({error}); restore it, then load its date again"
+        ) from error
     return split_lines(text)
 
 

@@ -113,7 +113,9 @@ def _uuid5(text: str) -> str:
     digest = f"sha1(unhex('{LOG_ID_NAMESPACE.replace('-', '')}') || encode({text}))"
     variant = "substr('89ab89ab89ab89ab', strpos('0123456789abcdef', substr(h, 17, 1)), 1)"
     return (
-        "list_transform([" + digest + "], lambda h: substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-5' || substr(h, 14, 3) "
+        "list_transform(["
+        + digest
+        + "], lambda h: substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-5' || substr(h, 14, 3) "
         f"|| '-' || {variant} || substr(h, 18, 3) || '-' || substr(h, 21, 12))[1]"
     )
 

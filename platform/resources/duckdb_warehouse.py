@@ -81,7 +81,8 @@ class DuckDBWarehouse:
 
     def loaded_versions(self, start: date, end: date) -> dict[date, str]:
         rows = self.query(
-            "select object_key, size_bytes, etag from raw.load_history where arrival_date >= ? and arrival_date < ?", [start, end]
+            "select object_key, size_bytes, etag from raw.load_history where arrival_date >= ? and arrival_date < ?",
+            [start, end],
         )
         held: dict[date, list[ArchiveObject]] = {day: [] for day in days(start, end)}
         for row in rows:
@@ -109,7 +110,8 @@ class DuckDBWarehouse:
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
         with self._connect() as connection:
             rows = connection.execute(
-                duckdb_sql.UNPARSED_USER_AGENTS, {"start": start, "end": end, "days": LOOKBACK_DAYS, "version": PARSER_VERSION}
+                duckdb_sql.UNPARSED_USER_AGENTS,
+                {"start": start, "end": end, "days": LOOKBACK_DAYS, "version": PARSER_VERSION},
             ).fetchall()
             parsed = parse_all(row[0] for row in rows)
             if parsed:
@@ -145,7 +147,8 @@ class DuckDBWarehouse:
                     path = folder / name / f"{day}.parquet"
                     temporary = path.with_suffix(".tmp")
                     connection.execute(
-                        f"copy (select * from {relation} where event_date = ? order by all) to '{temporary}' (format parquet)", [day]
+                        f"copy (select * from {relation} where event_date = ? order by all) to '{temporary}' (format parquet)",
+                        [day],
                     )
                     temporary.replace(path)
                     written.append(path)
@@ -230,7 +233,9 @@ class DuckDBWarehouse:
 
     def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
         if read_only and not self.path.exists():
-            raise WarehouseError(f"there is no warehouse at {self.path} yet; materialize raw/logs first (make demo does)")
+            raise WarehouseError(
+                f"there is no warehouse at {self.path} yet; materialize raw/logs first (make demo does)"
+            )
         give_up = time.monotonic() + self.lock_wait
         while True:
             try:

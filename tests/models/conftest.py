@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-import duckdb
 import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
@@ -29,7 +28,9 @@ MODELS = [
     "events.impressions", "events.promotions", "events.visitor_days",
     "stats.overview_1h", "stats.overview_1d", "stats.revenue_1h", "stats.revenue_1d",
 ]  # fmt: skip
-BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
+BROWSER = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
+)
 ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 
@@ -38,9 +39,7 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def record(
-    when: datetime, *, event_id: str | None = None, agent: str = BROWSER, **parameters: str
-) -> dict[str, Any]:
+def record(when: datetime, *, event_id: str | None = None, agent: str = BROWSER, **parameters: str) -> dict[str, Any]:
     """An accepted hit as the collector writes it; `t`, `cid` and `tid` have defaults, the event id follows from the rest."""
     hit = {"v": "1", "t": "pageview", "tid": "UA-1-1", "cid": "alice", **parameters}
     milliseconds = int(when.timestamp() * 1000)
@@ -97,7 +96,11 @@ class Bench:
         ])  # fmt: skip
         # dbt-duckdb keeps the file open in this process; in production dbt has a process of its own.
         DuckDBConnectionManager.close_all_connections()
-        messages = [] if result.result is None else [f"{r.node.name}: {r.message}" for r in result.result if r.status in ("error", "fail")]
+        messages = (
+            []
+            if result.result is None
+            else [f"{r.node.name}: {r.message}" for r in result.result if r.status in ("error", "fail")]
+        )
         assert result.success, "\n".join(messages) or result.exception
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

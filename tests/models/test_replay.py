@@ -8,7 +8,13 @@ from datetime import date, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, Phase, settings, target
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from ingestion_platform.windows import affected, load_window, ranges
 
@@ -25,11 +31,23 @@ def random_records(rng: random.Random, record, when: datetime) -> list[dict]:
     made = []
     moment = when
     for _ in range(rng.randint(1, 6)):
-        parameters = {"cid": client, "tid": rng.choice(("UA-1-1", "UA-2-1")), "dl": f"https://shop.example/{rng.randint(1, 4)}"}
+        parameters = {
+            "cid": client,
+            "tid": rng.choice(("UA-1-1", "UA-2-1")),
+            "dl": f"https://shop.example/{rng.randint(1, 4)}",
+        }
         if rng.random() < 0.3:
             parameters |= {"z": str(rng.randint(1, 3))}
         if rng.random() < 0.3:
-            parameters |= {"t": "event", "pa": "purchase", "ti": f"T{rng.randint(1, 3)}", "tr": "10.01", "cu": "EUR", "pr1id": "A", "pr1qt": "2"}
+            parameters |= {
+                "t": "event",
+                "pa": "purchase",
+                "ti": f"T{rng.randint(1, 3)}",
+                "tr": "10.01",
+                "cu": "EUR",
+                "pr1id": "A",
+                "pr1qt": "2",
+            }
         if rng.random() < 0.1:
             parameters |= {"sc": rng.choice(("start", "end"))}
         if rng.random() < 0.2:
@@ -62,7 +80,9 @@ class Replay(RuleBasedStateMachine):
 
     @rule(day=st.integers(0, DAYS - 1), hour=st.sampled_from((0, 11, 22, 23)), minute=st.integers(0, 59))
     def deliver(self, day: int, hour: int, minute: int) -> None:
-        when = datetime.combine(FIRST + timedelta(days=day), datetime.min.time()).replace(hour=hour, minute=minute, tzinfo=_utc())
+        when = datetime.combine(FIRST + timedelta(days=day), datetime.min.time()).replace(
+            hour=hour, minute=minute, tzinfo=_utc()
+        )
         self.put(random_records(self.rng, type(self).record, when))
 
     @rule(day=st.integers(0, DAYS - 2), hour=st.sampled_from((0, 12, 23)), hours=st.sampled_from((26, 40, 60)))
@@ -148,14 +168,19 @@ def test_daily_windows_give_the_sessions_of_one_run_over_everything(make_bench, 
     daily.archive = one.archive
     for day in range(DAYS):
         for _ in range(6):
-            when = datetime.combine(FIRST + timedelta(days=day), datetime.min.time(), _utc()) + timedelta(minutes=rng.randint(0, 1439))
+            when = datetime.combine(FIRST + timedelta(days=day), datetime.min.time(), _utc()) + timedelta(
+                minutes=rng.randint(0, 1439)
+            )
             one.deliver(random_records(rng, record, when))
     one.deliver(unbroken(record, datetime(2026, 1, 1, 20, tzinfo=_utc()), 70))
     one.build(FIRST, LAST)
     for day in reversed(range(DAYS)):
         start = FIRST + timedelta(days=day)
         daily.build(start, start + timedelta(days=1))
-    assert one.rows("select count(*) from events.sessions where session_started_at::date <> session_ended_at::date")[0][0] >= 1
+    assert (
+        one.rows("select count(*) from events.sessions where session_started_at::date <> session_ended_at::date")[0][0]
+        >= 1
+    )
     # 70 hours without a pause: whole days behind them force a cut at the midnights of the 3rd and the 4th.
     assert one.rows("select session_started_at::date, hits > 1 from events.sessions where client_id = 'dave' order by 1") == [
         (date(2026, 1, 1), True), (date(2026, 1, 3), True), (date(2026, 1, 4), True)
@@ -168,7 +193,12 @@ def test_what_a_hit_changes_is_named_as_affected(make_bench, record) -> None:
     rng = random.Random(3)
     for attempt in range(3):
         before, after = make_bench(), make_bench()
-        base = [random_records(rng, record, datetime(2026, 1, 1, tzinfo=_utc()) + timedelta(minutes=rng.randint(0, 1440 * DAYS - 200))) for _ in range(12)]
+        base = [
+            random_records(
+                rng, record, datetime(2026, 1, 1, tzinfo=_utc()) + timedelta(minutes=rng.randint(0, 1440 * DAYS - 200))
+            )
+            for _ in range(12)
+        ]
         base.append(unbroken(record, datetime(2026, 1, 1, 23, 50, tzinfo=_utc()), 60))
         added = [record(datetime(2026, 1, 2 + attempt, 23, 45, tzinfo=_utc()), cid="dave", uid="late", z="1")]
         for records in base:

@@ -6,8 +6,6 @@ from collections import Counter
 from datetime import date, timedelta
 from decimal import Decimal
 
-import pytest
-
 from simulations.config import TrafficConfig
 from simulations.history import write_day
 from simulations.truth import expected
@@ -29,9 +27,14 @@ def test_simulated_dates_come_out_as_their_truth(bench) -> None:
             continue
         assert figures.complete
         assert model_figures(bench, day) == comparable(figures.total), day
-        assert bench.rows(f"select count(*) from events.quarantine where event_date = '{day}' and kind = 'rejected'")[0][0] == figures.rejected
+        assert (
+            bench.rows(f"select count(*) from events.quarantine where event_date = '{day}' and kind = 'rejected'")[0][0]
+            == figures.rejected
+        )
     for day, books in truth.arrivals.items():
-        got = bench.rows(f"select coalesce(sum(row_count), 0), coalesce(sum(bad_lines), 0) from raw.load_history where arrival_date = '{day}'")[0]
+        got = bench.rows(
+            f"select coalesce(sum(row_count), 0), coalesce(sum(bad_lines), 0) from raw.load_history where arrival_date = '{day}'"
+        )[0]
         assert got == (books["lines"] - books["malformed"], books["malformed"]), day
 
 
@@ -63,7 +66,9 @@ def model_figures(bench, day: date) -> dict:
         "client_retries": kinds["client_retry"],
         "sessions": one("select count(*) from events.sessions where event_date = $day"),
         "clients": one("select count(distinct visitor_id) from events.logs where event_date = $day"),
-        "product_actions": by("select product_action, count(*) from events.product_actions where event_date = $day group by 1"),
+        "product_actions": by(
+            "select product_action, count(*) from events.product_actions where event_date = $day group by 1"
+        ),
         "impressions": one("select count(*) from events.impressions where event_date = $day"),
         "promotions": one("select count(*) from events.promotions where event_date = $day"),
         "purchases": one("select count(*) from events.purchases where event_date = $day"),
