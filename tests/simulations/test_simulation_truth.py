@@ -225,13 +225,9 @@ def test_truth_of_rough_traffic_equals_a_recomputation_from_the_archive(rough: P
     truth = expected(rough / "truth", FIRST - timedelta(days=10), FIRST + timedelta(days=30))
     reading = Reading(rough / "archive")
     compare(truth, reading)
-    total = Counter()
-    for found in truth.dates.values():
-        total.update({name: 1 for name in flat(found.total)})
-    missing = {"duplicate_deliveries", "client_retries", "repeat_purchases", "purchases_without_transaction_id"} - set(
-        total
-    )
-    assert not missing, f"this traffic proves nothing about {missing}"
+    present = {name for found in truth.dates.values() for name in flat(found.total)}
+    faults = {"duplicate_deliveries", "client_retries", "repeat_purchases", "purchases_without_transaction_id"}
+    assert faults <= present, "this traffic proves too little"
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
