@@ -77,28 +77,31 @@ class Journal:
 
     @classmethod
     def create(cls, folder: Path, first_ms: int) -> Journal:
-        """Start a journal. It gets its name when it is locked, so that nobody takes it for an orphan."""
-        path = folder / f"{first_ms}-{uuid.uuid4()}.journal"
-        unnamed = path.with_suffix(".new")
-        descriptor = os.open(unnamed, _FLAGS, 0o640)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            unnamed.rename(path)
-            sync_folder(folder)
-        except OSError:
-            os.close(descriptor)
-            raise
-        return cls(path, descriptor)
+        """Start a journal. Should somebody take the empty file for an orphan before it is locked, start another."""
+        while True:
+            path = folder / f"{first_ms}-{uuid.uuid4()}.journal"
+            journal = cls._locked(path, os.open(path, _FLAGS, 0o640))
+            if journal is not None:
+                try:
+                    sync_folder(folder)
+                except OSError:
+                    journal.close()
+                    raise
+                return journal
 
     @classmethod
     def adopt(cls, path: Path) -> Journal | None:
         """Take over a journal that no process holds; None for one that somebody does, or has just delivered."""
         try:
-            descriptor = os.open(path, os.O_RDWR)
+            return cls._locked(path, os.open(path, os.O_RDWR))
         except FileNotFoundError:
             return None
+
+    @classmethod
+    def _locked(cls, path: Path, descriptor: int) -> Journal | None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it may have delivered and removed it since it was opened here.
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return cls(path, descriptor)
         except (BlockingIOError, FileNotFoundError):
