@@ -6,6 +6,7 @@ import gzip
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -303,3 +304,18 @@ def test_a_corrupt_journal_is_one_line_and_can_be_salvaged(
     assert len(list((tmp_path / "spool" / "damaged").iterdir())) == 1
     with running_collector(tmp_path):
         pass
+
+
+def test_the_documented_commands_work(tmp_path: Path, archived: Callable[[Path], list[dict[str, Any]]]) -> None:
+    """What a client's author copies out of the documentation is answered with 200."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    documentation = (Path(__file__).parents[2] / "docs" / "collector.md").read_text()
+    commands = documentation.split("```sh\n")[1].split("```")[0]
+    with running_collector(tmp_path) as collector:
+        script = commands.replace("http://127.0.0.1:8080", collector.url)
+        output = subprocess.run(
+            ["bash", "-euc", script], capture_output=True, text=True, errors="replace", check=True
+        ).stdout
+    assert output.count("HTTP/1.1 200 OK") == script.count("curl ") == 3
+    assert [record["request"]["body"].get("pr1pr") for record in archived(tmp_path)] == [None, "12.50", None, None]
