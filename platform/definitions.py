@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dagster import Definitions, ResourceDefinition, in_process_executor
+import warnings
+
+from dagster import BetaWarning, Definitions, PreviewWarning, ResourceDefinition, in_process_executor
 
 from ingestion_platform import settings as environment
 from ingestion_platform.assets.archive_events import archive_asset
@@ -19,6 +21,10 @@ from ingestion_platform.automation.schedules import hourly, late_objects
 from ingestion_platform.partitions import backfill_policy, daily_partitions
 from ingestion_platform.resources import wiring
 from ingestion_platform.resources.dbt_project import read_manifest
+
+# Backfill policies, observable assets and owners of sensors are "beta" to Dagster: they are pinned, and tested here.
+for category in (BetaWarning, PreviewWarning):
+    warnings.filterwarnings("ignore", category=category)
 
 settings = environment.read()
 models = Models.of(read_manifest(adapter=wiring.ADAPTERS[settings.environment]))

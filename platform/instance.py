@@ -30,8 +30,17 @@ concurrency:
   pools:
     granularity: op
     default_limit: {limit}
+    # The next run starts up while the one before it works: starting takes seconds that the pool need not wait for.
+    op_granularity_run_buffer: 1
   runs:
-    max_concurrent_runs: 3
+    max_concurrent_runs: 4
+run_queue:
+  dequeue_interval_seconds: 1
+event_log_storage:
+  module: ingestion_platform.event_storage
+  class: BatchingEventLogStorage
+  config:
+    base_dir: {home}/history/runs
 # A run whose process was killed is marked as failed, gives its slot of the pool back, and is started once more.
 run_launcher:
   module: ingestion_platform.instance
@@ -48,16 +57,19 @@ run_retries:
   retry_on_asset_or_op_failure: false
 """
 
+_EVENTS_A_BATCH = "1000"
+
 _RUNNING = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 
 
 def configure(settings: Settings) -> None:
     """Write the instance's configuration and put DAGSTER_HOME into the environment of this process and its children."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    text = _CONFIGURATION.format(limit=POOL_LIMITS[settings.environment])
+    text = _CONFIGURATION.format(limit=POOL_LIMITS[settings.environment], home=settings.dagster_home)
     path = settings.dagster_home / "dagster.yaml"
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
+    os.environ["DAGSTER_EVENT_BATCH_SIZE"] = _EVENTS_A_BATCH
     os.environ["DAGSTER_HOME"] = f"{settings.dagster_home}"
     # Relative paths of the environment would mean another folder in a child that runs elsewhere.
     os.environ["DATA_DIR"] = f"{settings.data_dir}"
