@@ -44,7 +44,7 @@ class Target:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(timeout):
             _, connection = await loop.create_connection(Connection, self.host, self.port, ssl=self._tls)
-        return cast(Connection, connection)
+        return connection
 
 
 class Connection(asyncio.Protocol):

@@ -44,13 +44,13 @@ class Settings:
     @classmethod
     def read(cls) -> Settings:
         """From the environment and `.env`. Raises SettingsError."""
-        from_file = {name: value for name, value in dotenv_values(find_dotenv(usecwd=True)).items() if value}
+        from_file = dotenv_values(find_dotenv(usecwd=True))
         return cls.of({**from_file, **{name: value for name, value in os.environ.items() if value}})
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Settings:
-        """From names and values; an unset name has its default. Raises SettingsError."""
-        name = environment.get("INGEST_ENV", "local")
+    def of(cls, environment: Mapping[str, str | None]) -> Settings:
+        """From names and values; an unset or empty name has its default. Raises SettingsError."""
+        name = environment.get("INGEST_ENV") or "local"
         if name not in ENVIRONMENTS:
             raise SettingsError(f"INGEST_ENV is {name!r}: it has to be one of {', '.join(ENVIRONMENTS)}")
         port = _number(environment, "COLLECTOR_PORT", "8080")
@@ -67,7 +67,7 @@ class Settings:
         )
 
 
-def _number(environment: Mapping[str, str], name: str, default: str) -> int:
+def _number(environment: Mapping[str, str | None], name: str, default: str) -> int:
     text = environment.get(name) or default
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise SettingsError(f"{name} is {text!r}: it has to be a whole number above 0")

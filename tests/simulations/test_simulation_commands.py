@@ -1,0 +1,101 @@
+"""The commands as a user runs them: real processes, their exit codes and what they print."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from collector.local_process import running_collector
+from simulations.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+TODAY = datetime.now(UTC).date()
+NAMES = ("DATA_DIR", "DATA_FOLDER", "COLLECT_URL", "COLLECTOR_PORT", "N_EVENTS", "INGEST_ENV")
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m simulations` in `folder`, with nothing of our own environment's settings."""
+    inherited = {name: value for name, value in os.environ.items() if name not in NAMES}
+    return subprocess.run(
+        [sys.executable, "-m", "simulations", *arguments],
+        cwd=folder,
+        env={**inherited, "PYTHONPATH": str(ROOT), "COLUMNS": "160", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_history_writes_the_dates_and_says_so(tmp_path: Path) -> None:
+    """`make simulate FROM= TO=`: both dates inclusive; twice the same."""
+    arguments = ("history", "--from", "2026-01-01", "--to", "2026-01-03", "--hits-per-day", "400", "--seed", "9")
+    for _ in range(2):
+        done = run(tmp_path, *arguments)
+        assert done.returncode == 0, done.stderr
+        assert "3 dates" in done.stdout and not done.stderr
+    assert [path.name for path in sorted((tmp_path / "data" / "truth").iterdir())] == [
+        f"2026-01-0{n}.json" for n in (1, 2, 3)
+    ]
+    assert len(list((tmp_path / "data" / "archive" / "stream_data" / "2026" / "01").iterdir())) >= 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (("history", "--from", "", "--to", "2026-01-01"), {}, "FROM is missing"),
+        (("history", "--from", "2026-01-01"), {}, "TO is missing"),
+        (("history", "--from", "2026-01-32", "--to", "2026-02-01"), {}, "FROM is '2026-01-32'"),
+        (("history", "--from", "2026-02-02", "--to", "2026-02-01"), {}, "after TO"),
+        (("history", "--from", "2026-02-02", "--to", str(TODAY)), {}, "is not over"),
+        (("history", "--from", "2026-02-02", "--to", str(TODAY + timedelta(days=9))), {}, "is not over"),
+        (("history", "--from", "2026-01-01", "--to", "2026-01-01", "--hits-per-day", "-5"), {}, "hits_per_day"),
+        (("history", "--from", "2026-01-01", "--to", "2026-01-01"), {"INGEST_ENV": "prod"}, "INGEST_ENV"),
+        (("history", "--from", "2026-01-01", "--to", "2026-01-01"), {"DATA_DIR": "file"}, "Not a directory"),
+        (("pump",), {"N_EVENTS": "many"}, "N_EVENTS"),
+        (("pump",), {"COLLECT_URL": "localhost:8080"}, "COLLECT_URL"),
+        (("pump",), {"COLLECTOR_PORT": "http"}, "COLLECTOR_PORT"),
+        (("pump",), {"DATA_FOLDER": "missing"}, "DATA_FOLDER"),
+        (("pump",), {"COLLECTOR_PORT": "1"}, "make collect"),
+        (("pump", "--rate", "0"), {}, "--rate"),
+        (("pump", "--concurrency", "0"), {}, "--concurrency"),
+    ],
+)
+def test_bad_input_is_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], environment: dict[str, str], words: str
+) -> None:
+    """Expected mistakes end with one line that says what to do, not with a stack trace, and touch nothing."""
+    (tmp_path / "file").write_text("")
+    done = run(tmp_path, *arguments, **environment)
+    assert done.returncode == 1
+    assert words in done.stderr and done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_settings_come_from_dotenv_and_the_environment_wins(tmp_path: Path) -> None:
+    """DATA_FOLDER, COLLECT_URL and N_EVENTS in `.env` mean what they mean in the seed; a run reports what it did."""
+    with running_collector(tmp_path / "data") as collector:
+        (tmp_path / ".env").write_text(f"COLLECT_URL={collector.url}/collect\nN_EVENTS=7\n")
+        from_file = run(tmp_path, "pump")
+        from_environment = run(tmp_path, "pump", N_EVENTS="11")
+        refused = run(tmp_path, "pump", COLLECT_URL=f"{collector.url}/nowhere")
+        expected = run(tmp_path, "pump", "--expect-refused", "7", COLLECT_URL=f"{collector.url}/nowhere")
+    assert from_file.returncode == from_environment.returncode == 0
+    assert from_file.stdout.splitlines()[4].split("│")[1:3] == ["    7 ", "        7 "]
+    assert " 11 " in from_environment.stdout
+    assert refused.returncode == 1 and "404" in refused.stdout
+    assert expected.returncode == 0
+
+
+def test_unset_and_empty_settings_have_their_defaults() -> None:
+    """Make hands on empty variables."""
+    for environment in ({}, dict.fromkeys(NAMES, "")):
+        settings = Settings.of(environment)
+        assert settings.collect_url == "http://127.0.0.1:8080/collect"
+        assert (settings.n_events, settings.data_folder, settings.archive) == (5000, None, Path("data/archive"))
+    assert Settings.of({"COLLECTOR_PORT": "9000"}).collect_url == "http://127.0.0.1:9000/collect"
