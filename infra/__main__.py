@@ -3,8 +3,8 @@
     client -> endpoint -> collector -> delivery stream -> archive -> (announced to) pipe -> RAW.LOGS
                               \\-> fallback queue -> redrive -/
 
-Settings are read and checked before anything is declared. What each part is for, what it costs and how to take it down again is
-in README.md.
+Settings are read and checked before anything is declared. What each part is for, what it costs and how to take it
+down again is in README.md.
 """
 
 from __future__ import annotations

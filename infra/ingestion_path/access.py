@@ -1,8 +1,9 @@
 """Who may do what on Snowflake: three account roles and the service user of dbt and Dagster.
 
-READ sees the models and never the raw hits. LOAD fills the raw tables. WRITE builds the models and inherits both, so that one
-session of the platform can load and build. SYSADMIN inherits WRITE, as Snowflake advises. Grants on future objects keep this true
-for tables that a later model adds. The table of grants below is all there is: what it does not list is not allowed.
+READ sees the models and never the raw hits. LOAD fills the raw tables. WRITE builds the models and inherits both, so
+that one session of the platform can load and build. SYSADMIN inherits WRITE, as Snowflake advises. Grants on future
+objects keep this true for tables that a later model adds. The table of grants below is all there is: what it does not
+list is not allowed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,13 @@ class Access(pulumi.ComponentResource):
     """`read`, `load`, `write` (roles) and `user`."""
 
     def __init__(
-        self, name: str, names: Names, warehouse: Warehouse, landing: Landing, settings: SnowflakeSettings, opts: pulumi.ResourceOptions
+        self,
+        name: str,
+        names: Names,
+        warehouse: Warehouse,
+        landing: Landing,
+        settings: SnowflakeSettings,
+        opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__("clickstream:snowflake:Access", name, None, opts)
         inside = pulumi.ResourceOptions(parent=self)
@@ -41,7 +48,11 @@ class Access(pulumi.ComponentResource):
             )
         for role, label, privileges, target in _grants(warehouse, landing):
             snowflake.GrantPrivilegesToAccountRole(
-                f"{name}-{role}-{label}", account_role_name=roles[role].name, privileges=privileges, **target, opts=inside
+                f"{name}-{role}-{label}",
+                account_role_name=roles[role].name,
+                privileges=privileges,
+                **target,
+                opts=inside,
             )
         self.user = snowflake.ServiceUser(
             f"{name}-user",
@@ -54,7 +65,9 @@ class Access(pulumi.ComponentResource):
             default_secondary_roles_option="NONE",
             opts=inside,
         )
-        snowflake.GrantAccountRole(f"{name}-user-writes", role_name=self.write.name, user_name=self.user.name, opts=inside)
+        snowflake.GrantAccountRole(
+            f"{name}-user-writes", role_name=self.write.name, user_name=self.user.name, opts=inside
+        )
         self.register_outputs({"user": self.user.name})
 
 

@@ -1,8 +1,8 @@
 """What tells a person: one SNS topic, alarms on what loses or delays hits, and a monthly budget.
 
-Every alarm is a row of a table: what it watches, from which figure on, and what that means for the reader of the e-mail. Metrics
-that come only with traffic count as good while they are missing. Snowpipe's lag cannot be seen from AWS: the platform's
-freshness checks watch it.
+Every alarm is a row of a table: what it watches, from which figure on, and what that means for the reader of the
+e-mail. Metrics that come only with traffic count as good while they are missing. Snowpipe's lag cannot be seen from
+AWS: the platform's freshness checks watch it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from .settings import AlertSettings
 
 @dataclass(frozen=True)
 class Alarm:
-    """`statistic` of `metric` at or over `threshold` (under it where `below`) in `periods` periods of five minutes in a row."""
+    """`statistic` of `metric` at or over `threshold` (under it where `below`) in `periods` periods of five minutes in
+    a row.
+    """
 
     name: str
     meaning: str
@@ -42,7 +44,9 @@ def alarms_for(
     stuck_queue: pulumi.Input[str],
     buffer_seconds: int,
 ) -> list[Alarm]:
-    """The table. `functions` maps a short name to the function's name; `buffer_seconds` is how old a healthy hit may get."""
+    """The table. `functions` maps a short name to the function's name; `buffer_seconds` is how old a healthy hit may
+    get.
+    """
     firehose, lambda_, sqs = "AWS/Firehose", "AWS/Lambda", "AWS/SQS"
     to_stream, to_api = {"DeliveryStreamName": stream}, {"ApiId": api}
     return [
@@ -54,11 +58,17 @@ def alarms_for(
             "delivery-failing", "Firehose cannot write to the archive", firehose, "DeliveryToS3.Success", to_stream,
             threshold=1, statistic="Average", below=True,
         ),
-        Alarm("stream-throttled", "The stream refuses hits; ask for a higher quota", firehose, "ThrottledRecords", to_stream, threshold=1),
+        Alarm(
+            "stream-throttled", "The stream refuses hits; ask for a higher quota", firehose, "ThrottledRecords",
+            to_stream, threshold=1,
+        ),
         *(
-            Alarm(f"{name}-{metric.lower()}", f"The {name} function: {what}", lambda_, metric, {"FunctionName": function}, threshold=1)
+            Alarm(
+                f"{name}-{metric.lower()}", f"The {name} function: {what}", lambda_, metric, {"FunctionName": function},
+                threshold=1,
+            )
             for name, function in functions.items()
-            for metric, what in (("Errors", "calls end in an error"), ("Throttles", "calls are refused; raise its concurrency"))
+            for metric, what in (("Errors", "calls end in errors"), ("Throttles", "calls are refused; raise its quota"))
         ),
         Alarm("endpoint-5xx", "Clients get errors that are ours", "AWS/ApiGateway", "5xx", to_api, threshold=1),
         Alarm(
@@ -75,18 +85,25 @@ def alarms_for(
 class Alerts(pulumi.ComponentResource):
     """`topic`; its one subscription is an e-mail that AWS asks the addressee to confirm."""
 
-    def __init__(self, name: str, names: Names, settings: AlertSettings, alarms: list[Alarm], opts: pulumi.ResourceOptions) -> None:
+    def __init__(
+        self, name: str, names: Names, settings: AlertSettings, alarms: list[Alarm], opts: pulumi.ResourceOptions
+    ) -> None:
         super().__init__("clickstream:aws:Alerts", name, None, opts)
         inside = pulumi.ResourceOptions(parent=self)
-        # Not encrypted with the key AWS provides: its policy cannot let CloudWatch publish. Messages hold names and figures only.
+        # Not encrypted with the key AWS provides: its policy cannot let CloudWatch publish. Messages hold
+        # names and figures only.
         self.topic = aws.sns.Topic(name, name=f"{names.prefix}-alerts", opts=inside)
         may_publish = aws.sns.TopicPolicy(
             f"{name}-policy",
             arn=self.topic.arn,
-            policy=policies.document(policies.alarms_may_publish, topic_arn=self.topic.arn, account_id=names.account.id),
+            policy=policies.document(
+                policies.alarms_may_publish, topic_arn=self.topic.arn, account_id=names.account.id
+            ),
             opts=inside,
         )
-        aws.sns.TopicSubscription(f"{name}-email", topic=self.topic.arn, protocol="email", endpoint=settings.email, opts=inside)
+        aws.sns.TopicSubscription(
+            f"{name}-email", topic=self.topic.arn, protocol="email", endpoint=settings.email, opts=inside
+        )
         for alarm in alarms:
             aws.cloudwatch.MetricAlarm(
                 f"{name}-{alarm.name}",

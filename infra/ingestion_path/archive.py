@@ -1,7 +1,7 @@
 """The archive: one bucket, the only truth. Encrypted, versioned, closed to the public, reachable over TLS only.
 
-Objects stay readable at once for ever: after STANDARD_IA comes GLACIER_IR, never GLACIER or DEEP_ARCHIVE, because a replay (and
-Snowflake's COPY) could not read those. Nothing expires but overwritten versions and abandoned uploads.
+Objects stay readable at once for ever: after STANDARD_IA comes GLACIER_IR, never GLACIER or DEEP_ARCHIVE, because a
+replay (and Snowflake's COPY) could not read those. Nothing expires but overwritten versions and abandoned uploads.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ NONCURRENT_DAYS = 30
 
 
 class Archive(pulumi.ComponentResource):
-    """`bucket` (name and ARN in its outputs). With `settings.protect` Pulumi refuses to delete it, and S3 too while it holds objects."""
+    """`bucket` (name and ARN in its outputs). With `settings.protect` Pulumi refuses to delete it, and S3 too while
+    it holds objects.
+    """
 
     def __init__(self, name: str, bucket_name: str, settings: ArchiveSettings, opts: pulumi.ResourceOptions) -> None:
         super().__init__("clickstream:aws:Archive", name, None, opts)
@@ -29,7 +31,9 @@ class Archive(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=settings.protect),
         )
         bucket = self.bucket.id
-        aws.s3.BucketOwnershipControls(f"{name}-owner", bucket=bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=inside)
+        aws.s3.BucketOwnershipControls(
+            f"{name}-owner", bucket=bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=inside
+        )
         closed = aws.s3.BucketPublicAccessBlock(
             f"{name}-closed",
             bucket=bucket,
@@ -45,7 +49,9 @@ class Archive(pulumi.ComponentResource):
             rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
             opts=inside,
         )
-        versioning = aws.s3.BucketVersioning(f"{name}-versions", bucket=bucket, versioning_configuration={"status": "Enabled"}, opts=inside)
+        versioning = aws.s3.BucketVersioning(
+            f"{name}-versions", bucket=bucket, versioning_configuration={"status": "Enabled"}, opts=inside
+        )
         aws.s3.BucketPolicy(
             f"{name}-tls",
             bucket=bucket,

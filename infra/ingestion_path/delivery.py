@@ -1,7 +1,7 @@
 """The delivery stream: Firehose collects hits and closes them into gzip objects of the archive.
 
-The prefix is a plain string: Firehose appends `YYYY/MM/dd/HH/` (UTC, arrival time) by itself, which is the archive's key layout.
-Each record brings its own newline from the collector, so no delimiter is configured here.
+The prefix is a plain string: Firehose appends `YYYY/MM/dd/HH/` (UTC, arrival time) by itself, which is the archive's
+key layout. Each record brings its own newline from the collector, so no delimiter is configured here.
 """
 
 from __future__ import annotations
@@ -19,15 +19,26 @@ class DeliveryStream(pulumi.ComponentResource):
     """`stream` (name and ARN in its outputs), its role and its error log."""
 
     def __init__(
-        self, name: str, names: Names, archive: Archive, buffering: Buffering, log_retention_days: int, opts: pulumi.ResourceOptions
+        self,
+        name: str,
+        names: Names,
+        archive: Archive,
+        buffering: Buffering,
+        log_retention_days: int,
+        opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__("clickstream:aws:DeliveryStream", name, None, opts)
         inside = pulumi.ResourceOptions(parent=self)
 
         log_group = aws.cloudwatch.LogGroup(
-            f"{name}-log", name=f"/aws/kinesisfirehose/{names.stream}", retention_in_days=log_retention_days, opts=inside
+            f"{name}-log",
+            name=f"/aws/kinesisfirehose/{names.stream}",
+            retention_in_days=log_retention_days,
+            opts=inside,
         )
-        log_stream = aws.cloudwatch.LogStream(f"{name}-errors", name="delivery", log_group_name=log_group.name, opts=inside)
+        log_stream = aws.cloudwatch.LogStream(
+            f"{name}-errors", name="delivery", log_group_name=log_group.name, opts=inside
+        )
         role = aws.iam.Role(
             f"{name}-role",
             name=f"{names.prefix}-delivery",
@@ -37,7 +48,9 @@ class DeliveryStream(pulumi.ComponentResource):
         may_deliver = aws.iam.RolePolicy(
             f"{name}-may-deliver",
             role=role.id,
-            policy=policies.document(policies.deliver_hits, bucket_arn=archive.bucket.arn, log_stream_arn=log_stream.arn),
+            policy=policies.document(
+                policies.deliver_hits, bucket_arn=archive.bucket.arn, log_stream_arn=log_stream.arn
+            ),
             opts=inside,
         )
         self.stream = aws.kinesis.FirehoseDeliveryStream(

@@ -1,8 +1,8 @@
 """The front door: an HTTP API whose routes all lead to the collector function.
 
-Closed by default: only the collector's routes exist, browsers may only send from the allowed origins, requests are throttled,
-and the function accepts calls from these routes alone. The gateway answers preflights itself. The access log names neither
-addresses nor query strings: a pixel's query is the hit, and hits are kept in one place only.
+Closed by default: only the collector's routes exist, browsers may only send from the allowed origins, requests are
+throttled, and the function accepts calls from these routes alone. The gateway answers preflights itself. The access
+log names neither addresses nor query strings: a pixel's query is the hit, and hits are kept in one place only.
 """
 
 from __future__ import annotations
@@ -75,7 +75,10 @@ class Endpoint(pulumi.ComponentResource):
         )
         routes = [self._route(name, method, path, integration, collector) for method, path in ROUTES]
         log_group = aws.cloudwatch.LogGroup(
-            f"{name}-access-log", name=f"/aws/apigateway/{names.prefix}", retention_in_days=log_retention_days, opts=inside
+            f"{name}-access-log",
+            name=f"/aws/apigateway/{names.prefix}",
+            retention_in_days=log_retention_days,
+            opts=inside,
         )
         self.stage = aws.apigatewayv2.Stage(
             f"{name}-stage",

@@ -1,4 +1,6 @@
-"""A Lambda function with what every function here has: its own role, its own log group, JSON logs, Arm, current Python."""
+"""A Lambda function with what every function here has: its own role, its own log group, JSON logs, Arm, current
+Python.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,8 @@ class Function(pulumi.ComponentResource):
         )
         allowed = {"may-log": policies.document(policies.write_log, log_group_arn=log_group.arn), **allowed}
         granted = [
-            aws.iam.RolePolicy(f"{name}-{what}", name=what, role=self.role.id, policy=text, opts=inside) for what, text in allowed.items()
+            aws.iam.RolePolicy(f"{name}-{what}", name=what, role=self.role.id, policy=text, opts=inside)
+            for what, text in allowed.items()
         ]
         self.function = aws.lambda_.Function(
             name,
@@ -61,7 +64,12 @@ class Function(pulumi.ComponentResource):
             # -1 is AWS's word for "none reserved".
             reserved_concurrent_executions=-1 if reserved_concurrency is None else reserved_concurrency,
             environment={"variables": environment},
-            logging_config={"log_format": "JSON", "log_group": log_group.name, "application_log_level": "INFO", "system_log_level": "WARN"},
+            logging_config={
+                "log_format": "JSON",
+                "log_group": log_group.name,
+                "application_log_level": "INFO",
+                "system_log_level": "WARN",
+            },
             # The first request must not meet a role that cannot deliver yet.
             opts=pulumi.ResourceOptions(parent=self, depends_on=granted),
         )

@@ -1,9 +1,10 @@
 """The landing zone: Snowflake reads the archive, and loads each object when S3 announces it.
 
-The integration must name the IAM role, and the role must trust the IAM user that Snowflake makes for the integration. The circle
-is only in the trust policy, so: the role's ARN is computed (names.py), the integration is made first with an external id that we
-chose, and the role is made from what the integration then says about itself. IAM takes a while until Snowflake can take a new
-role; instead of sleeping at every deployment, the pipe, the first thing that uses the role, is tried again when that is what failed.
+The integration must name the IAM role, and the role must trust the IAM user that Snowflake makes for the integration.
+The circle is only in the trust policy, so: the role's ARN is computed (names.py), the integration is made first with
+an external id that we chose, and the role is made from what the integration then says about itself. IAM takes a while
+until Snowflake can take a new role; instead of sleeping at every deployment, the pipe, the first thing that uses the
+role, is tried again when that is what failed.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ class Landing(pulumi.ComponentResource):
             policy=policies.document(policies.read_archive, bucket_arn=archive.bucket.arn),
             opts=inside,
         )
-        self.file_format = snowflake.FileFormatJson(f"{name}-format", name="ARCHIVE_JSON", compression="GZIP", **place, opts=inside)
+        self.file_format = snowflake.FileFormatJson(
+            f"{name}-format", name="ARCHIVE_JSON", compression="GZIP", **place, opts=inside
+        )
         self.stage = snowflake.StageExternalS3(
             f"{name}-stage",
             name="ARCHIVE",

@@ -1,8 +1,9 @@
 """Physical names, all of them, from the stack's name and the account.
 
-They are fixed, not generated: the platform's environment, the archive's object keys and the storage integration's trust all
-spell them, and a name that is known before its resource exists is what breaks the circle between Snowflake and IAM (landing.py).
-The key prefixes repeat `collector/archive_keys.py`, which this program must not import; a test compares the two.
+They are fixed, not generated: the platform's environment, the archive's object keys and the storage integration's
+trust all spell them, and a name that is known before its resource exists is what breaks the circle between Snowflake
+and IAM (landing.py). The key prefixes repeat `collector/archive_keys.py`, which this program must not import; a test
+compares the two.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ MODEL_SCHEMAS = ("EVENTS", "EVENTS_LIVE", "STATS")
 
 @dataclass(frozen=True)
 class Names:
-    """What each thing is called in the account; `clickstream-<stack>` comes first on AWS, `CLICKSTREAM_<STACK>` on Snowflake."""
+    """What each thing is called in the account; `clickstream-<stack>` comes first on AWS, `CLICKSTREAM_<STACK>` on
+    Snowflake.
+    """
 
     stack: str
     account: Account

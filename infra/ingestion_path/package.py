@@ -1,7 +1,7 @@
 """The Lambda package: the folder `collector/` as it stands, under its own name, without caches.
 
-Nothing is installed into it: the handler needs only the standard library and the runtime's boto3. The modules of the local
-server ride along unused, which costs a few kilobytes and spares a list that would go stale.
+Nothing is installed into it: the handler needs only the standard library and the runtime's boto3. The modules of the
+local server ride along unused, which costs a few kilobytes and spares a list that would go stale.
 """
 
 from __future__ import annotations

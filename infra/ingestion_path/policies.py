@@ -1,8 +1,8 @@
 """Every AWS policy of the program, as plain functions from ARNs to documents.
 
-No function here knows Pulumi's outputs, so a test can call them with strings; `document()` is the one bridge. Rules that hold
-throughout: actions are spelled out, resources are exact ARNs (a `*` only inside our own object keys and log streams), trust
-names one service and one account.
+No function here knows Pulumi's outputs, so a test can call them with strings; `document()` is the one bridge. Rules
+that hold throughout: actions are spelled out, resources are exact ARNs (a `*` only inside our own object keys and log
+streams), trust names one service and one account.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def _tls_only(actions: str, resources: list[str]) -> Policy:
     }
 
 
-# -- who may take a role ------------------------------------------------------------------------------------------------
+# -- who may take a role
+# ------------------------------------------------------------------------------------------------
 def lambda_trust() -> Policy:
     return _trust({"Service": "lambda.amazonaws.com"})
 
@@ -62,7 +63,8 @@ def snowflake_trust(iam_user_arn: str, external_id: str) -> Policy:
     return _trust({"AWS": iam_user_arn}, StringEquals={"sts:ExternalId": external_id})
 
 
-# -- what a role may do -------------------------------------------------------------------------------------------------
+# -- what a role may do
+# -------------------------------------------------------------------------------------------------
 def deliver_hits(bucket_arn: str, log_stream_arn: str) -> Policy:
     """Firehose: the S3 calls its documentation asks for, on our two prefixes, and lines in its own error log."""
     return _policy(
@@ -102,7 +104,8 @@ def read_archive(bucket_arn: str) -> Policy:
     )
 
 
-# -- what a resource lets others do -------------------------------------------------------------------------------------
+# -- what a resource lets others do
+# -------------------------------------------------------------------------------------
 def bucket_over_tls(bucket_arn: str) -> Policy:
     return _policy(_tls_only("s3:*", [bucket_arn, f"{bucket_arn}/*"]))
 

@@ -1,7 +1,7 @@
 """The Snowflake side that holds and computes: database, schemas, raw tables, one warehouse under a credit limit.
 
-Schemas have managed access: only their owner grants on what is in them, so a model cannot open itself. The credit limit covers
-the warehouse; Snowpipe is serverless and billed apart (README, "Costs").
+Schemas have managed access: only their owner grants on what is in them, so a model cannot open itself. The credit
+limit covers the warehouse; Snowpipe is serverless and billed apart (README, "Costs").
 """
 
 from __future__ import annotations
@@ -17,13 +17,19 @@ from .settings import SnowflakeSettings
 class Warehouse(pulumi.ComponentResource):
     """`database`, `schemas` by name, `logs` and `load_history`, `compute` (the virtual warehouse)."""
 
-    def __init__(self, name: str, names: Names, settings: SnowflakeSettings, protect: bool, opts: pulumi.ResourceOptions) -> None:
+    def __init__(
+        self, name: str, names: Names, settings: SnowflakeSettings, protect: bool, opts: pulumi.ResourceOptions
+    ) -> None:
         super().__init__("clickstream:snowflake:Warehouse", name, None, opts)
         self._inside = pulumi.ResourceOptions(parent=self)
         self._holds_data = pulumi.ResourceOptions(parent=self, protect=protect)
 
         self.database = snowflake.Database(
-            name, name=names.database, drop_public_schema_on_creation=True, data_retention_time_in_days=1, opts=self._holds_data
+            name,
+            name=names.database,
+            drop_public_schema_on_creation=True,
+            data_retention_time_in_days=1,
+            opts=self._holds_data,
         )
         self.schemas = {
             schema: snowflake.Schema(
@@ -70,8 +76,9 @@ class Warehouse(pulumi.ComponentResource):
             name=table,
             database=self.database.name,
             schema=self.schemas[RAW_SCHEMA].name,
-            columns=[{"name": column.name, "type": column.type, "nullable": column.nullable} for column in columns],
+            columns=[{"name": column.name, "type": column.type} for column in columns],
             cluster_bies=cluster_by,
-            # A changed column would replace the table: LOGS emptied under a ledger that says all is loaded. A person decides that.
+            # A changed column would replace the table: LOGS emptied under a ledger that says all is
+            # loaded. A person decides that.
             opts=self._holds_data,
         )

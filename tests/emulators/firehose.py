@@ -1,9 +1,10 @@
 """What Firehose does and moto does not: buffer records, gzip the object, give it Firehose's key; and refuse on demand.
 
-moto writes one plain object a call, at once. Inside `with FirehoseEmulator() as firehose:` the same moto backend (in process or
-behind a moto server of this process) collects records of a stream as Firehose's documentation describes: they are joined as they
-came, closed at the configured size or when the test calls `flush()` (which stands for the configured interval), compressed if the
-stream says so, and put under `<prefix>YYYY/MM/DD/HH/` in UTC. It simulates documented behaviour; nobody compared it with AWS.
+moto writes one plain object a call, at once. Inside `with FirehoseEmulator() as firehose:` the same moto backend (in
+process or behind a moto server of this process) collects records of a stream as Firehose's documentation describes:
+they are joined as they came, closed at the configured size or when the test calls `flush()` (which stands for the
+configured interval), compressed if the stream says so, and put under `<prefix>YYYY/MM/DD/HH/` in UTC. It simulates
+documented behaviour; nobody compared it with AWS.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import gzip
 import threading
 import uuid
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
@@ -63,7 +64,9 @@ class FirehoseEmulator:
         FirehoseBackend.put_record_batch = put_record_batch  # type: ignore[method-assign]
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         FirehoseBackend.put_s3_records, FirehoseBackend.put_record_batch = self._originals  # type: ignore[method-assign]
 
     def _put(self, backend: FirehoseBackend, name: str, records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -77,8 +80,14 @@ class FirehoseEmulator:
             taken: dict[str, Any] = {"RequestResponses": []}
             if len(records) > refused:
                 taken = self._originals[1](backend, name, records[refused:])
-            failures = [{"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow down."} for _ in range(refused)]
-            return {"FailedPutCount": refused, "Encrypted": False, "RequestResponses": failures + taken["RequestResponses"]}
+            failures = [
+                {"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow down."} for _ in range(refused)
+            ]
+            return {
+                "FailedPutCount": refused,
+                "Encrypted": False,
+                "RequestResponses": failures + taken["RequestResponses"],
+            }
 
     def _take(
         self, backend: FirehoseBackend, name: str, version: str, target: dict[str, Any], data: list[bytes]
@@ -95,11 +104,13 @@ class FirehoseEmulator:
         backend, target, version = self._targets[stream]
         body = b"".join(self._waiting.pop(stream))
         zipped = target.get("CompressionFormat") == "GZIP"
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         key = (
             f"{target.get('Prefix', '')}{now:%Y/%m/%d/%H}/{stream[2]}-{version}-{now:%Y-%m-%d-%H-%M-%S}-{uuid.uuid4()}"
             f"{target.get('FileExtension') or ('.gz' if zipped else '')}"
         )
         bucket = target["BucketARN"].rpartition(":")[2]
-        s3_backends[backend.account_id][backend.partition].put_object(bucket, key, gzip.compress(body) if zipped else body)
+        s3_backends[backend.account_id][backend.partition].put_object(
+            bucket, key, gzip.compress(body) if zipped else body
+        )
         return key

@@ -1,8 +1,8 @@
 """Runs the whole Pulumi program without a CLI and records what it asked the engine for.
 
-The real SDK, the real program, a mock engine: `RecordingMonitor` keeps each registration's whole request (inputs, dependencies by
-property, parent, provider, protection, error hooks), where the stock monitor keeps only the state. `run_program` can run a changed
-copy of the program, which is how the mutation tests know that the checks notice.
+The real SDK, the real program, a mock engine: `RecordingMonitor` keeps each registration's whole request (inputs,
+dependencies by property, parent, provider, protection, error hooks), where the stock monitor keeps only the state.
+`run_program` can run a changed copy of the program, which is how the mutation tests know that the checks notice.
 
 Not shown by any of this: what the engine's diff, the providers' own checks and the clouds themselves would say.
 """
@@ -13,7 +13,7 @@ import asyncio
 import json
 import runpy
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,9 @@ UNKNOWN = "<unknown until deployed>"
 
 @dataclass(frozen=True)
 class Node:
-    """One registered resource. `inputs` in wire names (camelCase), secrets unwrapped; `secret_inputs` names those that were secret."""
+    """One registered resource. `inputs` in wire names (camelCase), secrets unwrapped; `secret_inputs` names those
+    that were secret.
+    """
 
     order: int
     urn: str
@@ -171,7 +173,10 @@ def outputs_of(type_: str, name: str, inputs: Mapping[str, Any], account: str) -
             return {"arn": f"arn:aws:sns:{at}:{given}"}
         case "Function":
             arn = f"arn:aws:lambda:{at}:function:{given}"
-            return {"arn": arn, "invokeArn": f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations"}
+            return {
+                "arn": arn,
+                "invokeArn": f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations",
+            }
         case "Api":
             return {
                 "id": "a1b2c3",
@@ -218,7 +223,7 @@ class PreviewMocks(PlainMocks):
 
 
 def example_config(stack: str) -> dict[str, str]:
-    """The example stack's settings as the CLI would hand them over (all strings, lists as JSON), without the secrets."""
+    """The example stack's settings as the CLI hands them over (strings, lists as JSON), without the secrets."""
     config = yaml.safe_load((INFRA / f"Pulumi.{stack}.example.yaml").read_text())["config"]
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
 
@@ -263,9 +268,3 @@ def _program(folder: Path) -> None:
         del sys.modules[name]
     # run_path puts the folder on sys.path while it runs, as the language host does.
     runpy.run_path(str(folder), run_name="__main__")
-
-
-def statements(policy: str | dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The statements of a policy document, given as text or parsed."""
-    document = json.loads(policy) if isinstance(policy, str) else policy
-    yield from document["Statement"]

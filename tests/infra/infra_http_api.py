@@ -1,7 +1,8 @@
 """An HTTP API here: a router built from the recorded graph, because moto's API Gateway answers no request.
 
-Route to integration to function, all as recorded: the payload format, the function's permission for exactly this method and path,
-CORS by the API's own list. A request that the recorded resources would not let through does not get through here.
+Route to integration to function, all as recorded: the payload format, the function's permission for exactly this
+method and path, CORS by the API's own list. A request that the recorded resources would not let through does not get
+through here.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class HttpApi:
         assert stage.inputs["name"] == "$default" and stage.inputs["autoDeploy"] is True
         self._cors = api.inputs["corsConfiguration"]
         self._execution_arn = self._of(api)["executionArn"]
-        self._integrations = {self._of(node)["id"]: node for node in graph.of("aws:apigatewayv2/integration:Integration")}
+        self._integrations = {
+            self._of(node)["id"]: node for node in graph.of("aws:apigatewayv2/integration:Integration")
+        }
         self._routes = {node.inputs["routeKey"]: node for node in graph.of("aws:apigatewayv2/route:Route")}
         self._permissions = [node.inputs for node in graph.of("aws:lambda/permission:Permission")]
         self._function_names = {
@@ -103,7 +106,12 @@ def _event(method: str, path: str, query: str, headers: Mapping[str, str], body:
         "headers": {"host": "a1b2c3.execute-api.eu-central-1.amazonaws.com", **headers},
         "requestContext": {
             "domainName": "a1b2c3.execute-api.eu-central-1.amazonaws.com",
-            "http": {"method": method, "path": path, "sourceIp": "203.0.113.77", "userAgent": headers.get("user-agent", "")},
+            "http": {
+                "method": method,
+                "path": path,
+                "sourceIp": "203.0.113.77",
+                "userAgent": headers.get("user-agent", ""),
+            },
             "requestId": str(uuid.uuid4()),
             "stage": "$default",
             "timeEpoch": now,

@@ -1,7 +1,8 @@
 """A Lambda function here: the recorded code and environment, run by AWS's own runtime client in a process of its own.
 
-`awslambdaric` is the program that runs handlers inside real Lambda. It asks a Runtime API for events; the one below hands it what
-the test invokes. The process sees the unzipped package, the recorded environment and what Lambda itself sets, nothing else of ours.
+`awslambdaric` is the program that runs handlers inside real Lambda. It asks a Runtime API for events; the one below
+hands it what the test invokes. The process sees the unzipped package, the recorded environment and what Lambda itself
+sets, nothing else of ours.
 """
 
 from __future__ import annotations
@@ -34,10 +35,12 @@ def unpack(code: pulumi.AssetArchive, folder: Path) -> Path:
 
 
 class LambdaProcess:
-    """Context manager around one running function; `invoke` gives what the handler returned, or raises what it raised."""
+    """Context manager around one running function; `invoke` gives what the handler returned, or raises what it
+    raised.
+    """
 
     def __init__(self, task_root: Path, handler: str, timeout_seconds: int, environment: Mapping[str, str]) -> None:
-        self._timeout = timeout_seconds
+        self.seconds_left = timeout_seconds
         self._events: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._answers: queue.Queue[tuple[bool, bytes]] = queue.Queue()
         self._log: list[bytes] = []
@@ -47,11 +50,14 @@ class LambdaProcess:
         process = self
 
         class RuntimeApi(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_GET(self) -> None:
                 request_id, event = process._events.get()
                 self.send_response(200)
+                self.send_header("Content-Type", "application/json")
                 self.send_header("Lambda-Runtime-Aws-Request-Id", request_id)
-                self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + process._timeout) * 1000)))
+                self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + process.seconds_left) * 1000)))
                 self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-central-1:0:function:here")
                 self.send_header("Content-Length", str(len(event)))
                 self.end_headers()
@@ -85,7 +91,9 @@ class LambdaProcess:
         threading.Thread(target=self._read_log, daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._process.kill()
         self._process.wait()
         self._api.shutdown()
@@ -94,7 +102,7 @@ class LambdaProcess:
     def invoke(self, event: Any) -> Any:
         """Hand over one event and wait for the answer."""
         self._events.put((str(uuid.uuid4()), json.dumps(event).encode()))
-        deadline = time.monotonic() + self._timeout + 10
+        deadline = time.monotonic() + self.seconds_left + 10
         while True:
             try:
                 worked, body = self._answers.get(timeout=0.2)

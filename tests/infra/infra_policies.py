@@ -1,8 +1,9 @@
 """Evaluates recorded IAM policies, because nothing else here can.
 
-moto evaluates Firehose calls against "*" (an exact ARN is denied, a wildcard allowed) and has no policy simulator. This evaluator
-knows Allow, Deny, wildcards, StringEquals, StringLike and Bool, and raises on any element it does not know, so a policy it misreads
-cannot pass. The list of all actions of all services comes from `parliament`, whose own findings are used beside it.
+moto evaluates Firehose calls against "*" (an exact ARN is denied, a wildcard allowed) and has no policy simulator.
+This evaluator knows Allow, Deny, wildcards, StringEquals, StringLike and Bool, and raises on any element it does not
+know, so a policy it misreads cannot pass. The list of all actions of all services comes from `parliament`, whose own
+findings are used beside it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,9 @@ def is_allowed(
 ) -> bool:
     """Whether the statements together allow the call: some Allow applies and no Deny does."""
     effects = {
-        statement["Effect"] for statement in policies if _applies(statement, action, resource, principal or {}, context or {})
+        statement["Effect"]
+        for statement in policies
+        if _applies(statement, action, resource, principal or {}, context or {})
     }
     return effects == {"Allow"}
 
@@ -50,7 +53,9 @@ def denies(policies: Iterable[Statement], action: str, resource: str, context: M
 
 
 def mentioned_actions(policies: Iterable[Statement]) -> Iterator[tuple[str, Statement]]:
-    """Every action of AWS that some statement's Action matches, with the statement: the only calls that can be allowed."""
+    """Every action of AWS that some statement's Action matches, with the statement: the only calls that can be
+    allowed.
+    """
     for statement in policies:
         patterns = [_pattern(action.lower()) for action in _list(statement["Action"])]
         for action in all_actions():
@@ -79,7 +84,10 @@ def _applies(
         raise NotImplementedError(f"the evaluator does not know {unknown or statement['Effect']}")
     return (
         any(_pattern(pattern.lower()).fullmatch(action.lower()) for pattern in _list(statement["Action"]))
-        and ("Resource" not in statement or any(_pattern(item).fullmatch(resource or "") for item in _list(statement["Resource"])))
+        and (
+            "Resource" not in statement
+            or any(_pattern(item).fullmatch(resource or "") for item in _list(statement["Resource"]))
+        )
         and ("Principal" not in statement or _is_principal(statement["Principal"], principal))
         and all(_holds(operator, wanted, context) for operator, wanted in statement.get("Condition", {}).items())
     )
@@ -109,7 +117,7 @@ def _list(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _pattern(wildcard: str) -> re.Pattern[str]:
     if "${" in wildcard:
         raise NotImplementedError(f"the evaluator does not know policy variables: {wildcard}")
@@ -147,6 +155,8 @@ def all_actions() -> tuple[str, ...]:
 
 
 def lint(policy: str) -> list[str]:
-    """The linter's findings on an identity policy: unknown actions, actions that do not fit their resource, bad conditions."""
+    """The linter's findings on an identity policy: unknown actions, actions that do not fit their resource, bad
+    conditions.
+    """
     analysis = _parliament().analyze_policy_string(policy)
     return [f"{finding.issue}: {finding.detail}" for finding in analysis.findings]

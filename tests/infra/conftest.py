@@ -1,0 +1,62 @@
+"""The tests of the Pulumi program: marked `infra`, skipped with a reason where its packages are not installed.
+
+`make test` installs requirements/dev.lock only; requirements/infra.lock brings Pulumi's packages, and `.ci/run` runs
+these tests with `pytest -m infra`. The modules of this folder import each other by name (`infra_*`), so the folder
+goes on the path.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from infra_harness import Graph
+
+HERE = Path(__file__).resolve().parent
+NEEDED = ("pulumi", "pulumi_aws", "pulumi_snowflake", "awslambdaric", "parliament", "moto")
+MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+
+for folder in (HERE, HERE.parent, HERE.parents[1]):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+class SkippedModule(pytest.Module):
+    """A test module that is not imported, because its imports would fail."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        pytest.skip(
+            f"{', '.join(MISSING)} not installed: pip install -r requirements/infra.lock", allow_module_level=True
+        )
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    return SkippedModule.from_parent(parent, path=module_path) if MISSING else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.infra)
+
+
+@pytest.fixture(scope="session")
+def production() -> Graph:
+    """The whole program, run under mocks with the production example's settings."""
+    from infra_harness import run_program
+
+    return run_program("production")
+
+
+@pytest.fixture(scope="session")
+def staging() -> Graph:
+    """The same with the staging example's."""
+    from infra_harness import run_program
+
+    return run_program("staging")
