@@ -56,7 +56,7 @@ lint: $(DEV) ## Lint and type-check
 	@$(BIN)/ruff format --check .
 	@mkdir -p build/typing && ln -sfn ../../platform build/typing/ingestion_platform
 	@MYPYPATH=build/typing $(BIN)/mypy
-	@cd dbt_models && ../$(BIN)/sqlfluff lint models --disable-progress-bar
+	@cd dbt_models && DBT_DUCKDB_PATH=:memory: ../$(BIN)/sqlfluff lint models --disable-progress-bar
 
 bench: $(DEV) $(MANIFEST) ## Print the benchmarks (about five minutes)
 	@$(BIN)/python -m benchmarks

@@ -4,7 +4,7 @@
 #}
 {% macro overview(unit) -%}
 {%- set period = "cast(" ~ dbt.date_trunc(unit, "event_at") ~ " as timestamp)" -%}
-{%- set grouping = "grouping sets ((event_date, period, tracking_id), (event_date, period))" -%}
+{%- set grouping = "event_date, period, rollup(tracking_id)" -%}
 {%- set scope = "case when grouping(tracking_id) = 1 then '(all)' else tracking_id end as tracking_id" -%}
 
 with hits as (
@@ -248,7 +248,7 @@ figures as (
         sum(refunds) as refunds,
         sum(coalesce(refunded_revenue, 0)) as refunded_revenue
     from by_period
-    group by grouping sets ((event_date, period, currency, tracking_id), (event_date, period, currency))
+    group by event_date, period, currency, rollup(tracking_id)
 
 )
 

@@ -100,7 +100,7 @@ class Replay(RuleBasedStateMachine):
     def deliver_late(self, days_late: int) -> None:
         records = self.rng.choice(self.delivered)
         first = datetime.fromtimestamp(records[0]["request"]["timestamp"] / 1000, _utc())
-        self.bench.deliver(records[: len(records) // 2 + 1] + [b"no json\n"], arrived=first + timedelta(days=days_late))
+        self.bench.deliver([*records[: len(records) // 2 + 1], b"no json\n"], arrived=first + timedelta(days=days_late))
 
     @rule(first=st.integers(0, DAYS - 1), length=st.integers(1, DAYS))
     def replay(self, first: int, length: int) -> None:

@@ -95,8 +95,10 @@ select
     hits.currency_code,
     repeat_purchases.event_id is not null as is_repeat_purchase,
     hits.queue_time is not null
-    and hits.event_at > hits.received_at - interval '4 hours'
-    and not {{ full_match("hits.queue_time", "[0-9]+([.][0-9]*)?") }} as is_queue_time_invalid,
+    and not (
+        {{ full_match("hits.queue_time", "[0-9]+([.][0-9]*)?") }}
+        and coalesce({{ dbt.safe_cast("split_part(hits.queue_time, '.', 1)", "bigint") }} <= 4 * 60 * 60 * 1000, false)
+    ) as is_queue_time_invalid,
     cast(hits.req_body as varchar) as req_body,
     hits.log_id
 from hits
