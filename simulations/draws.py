@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +21,23 @@ Flags = npt.NDArray[np.bool_]
 _U = np.uint64
 
 
-class Draws:
-    """One stream of random numbers for a seed, a date and a purpose; purposes do not disturb each other."""
+class Purpose(IntEnum):
+    """What numbers are drawn for. Each has a stream of its own, so that a change in one leaves the others as they are."""
 
-    def __init__(self, seed: int, day: date, purpose: int) -> None:
+    VISITS = 0
+    HITS = 1
+    MARATHON = 2
+    ORDERS = 3
+    CLIENT_FAULTS = 4
+    NETWORK_FAULTS = 5
+    EVENT_IDS = 6
+    CACHE_IDS = 7
+
+
+class Draws:
+    """One stream of random numbers for a seed, a date and a purpose."""
+
+    def __init__(self, seed: int, day: date, purpose: Purpose) -> None:
         self._bits = np.random.PCG64(np.random.SeedSequence([seed, day.toordinal(), purpose]))
 
     def bits(self, n: int) -> Bits:

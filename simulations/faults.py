@@ -15,7 +15,7 @@ import numpy as np
 from collector.contract import queue_time_ms
 from simulations import shapes
 from simulations.config import DAY_MS, HOUR_MS, MINUTE_MS, TrafficConfig, epoch_ms
-from simulations.draws import Draws, Flags, Ints
+from simulations.draws import Draws, Flags, Ints, Purpose
 from simulations.plan import KIND, DayPlan, Hits
 
 SKEWED_QUEUE_TIMES = (
@@ -24,7 +24,6 @@ SKEWED_QUEUE_TIMES = (
 # A record is a hit, a refused request or a line that is no JSON; the last two borrow their circumstances from a hit.
 ACCEPTED, REJECTED, MALFORMED = range(3)
 
-_CLIENT, _NETWORK = 3, 4  # purposes of the draws
 _MOST_LINES = 50_000  # in one object
 
 
@@ -41,7 +40,7 @@ class Delivery:
 def client_faults(plan: DayPlan, steady: Flags) -> None:
     """Add what clients do wrong to the plan's hits. `steady` marks visits that make no mistake (the marathon bots)."""
     config, hits = plan.config, plan.hits
-    draws = Draws(config.seed, plan.day, _CLIENT)
+    draws = Draws(config.seed, plan.day, Purpose.CLIENT_FAULTS)
     _session_controls(plan, draws)
 
     purchases = hits.kind == KIND["purchase"]
@@ -113,7 +112,7 @@ def _retries(plan: DayPlan, draws: Draws, eligible: Flags) -> None:
 def deliveries(plan: DayPlan) -> list[Delivery]:
     """Sort the date's records into archive objects, in order of their numbers, with the network's faults."""
     config, hits = plan.config, plan.hits
-    draws = Draws(config.seed, plan.day, _NETWORK)
+    draws = Draws(config.seed, plan.day, Purpose.NETWORK_FAULTS)
     n = len(hits.visit)
     width = HOUR_MS // config.objects_per_hour
     slot = hits.received // width

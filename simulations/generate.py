@@ -8,12 +8,12 @@ import numpy as np
 
 from simulations import audience
 from simulations.audience import BOT
+from simulations.browsing import draw_hits, draw_orders, draw_visits
 from simulations.config import DAY_MS, MINUTE_MS, TrafficConfig, epoch_ms
-from simulations.draws import Draws, Ints
+from simulations.draws import Draws, Ints, Purpose
 from simulations.faults import client_faults
-from simulations.plan import DayPlan, Hits, Visits, draw_hits, draw_orders, draw_visits
+from simulations.plan import DayPlan, Hits, Visits
 
-_MARATHON, _ORDERS = 5, 6  # purposes of the draws
 _MARATHON_START_MS = 21 * 60 * MINUTE_MS
 _MARATHON_LENGTH_MS = 28 * 60 * MINUTE_MS
 
@@ -27,7 +27,7 @@ def plan_day(day: date, config: TrafficConfig, run: int = 0) -> DayPlan:
     if len(pauses):
         visits, hits = _with_marathon(day, config, visits, hits, pauses)
         steady[-1] = True
-    without_id = Draws(config.seed, day, _ORDERS).chance(config.purchases_without_id, len(hits.visit))
+    without_id = Draws(config.seed, day, Purpose.ORDERS).chance(config.purchases_without_id, len(hits.visit))
     orders = draw_orders(visits, hits, without_id, f"Ord-{day:%Y%m%d}" + (f"-{run:x}" if run else ""))
     plan = DayPlan(day, config, visits, hits, orders, run)
     client_faults(plan, steady)
@@ -40,7 +40,7 @@ def _marathon(day: date, config: TrafficConfig) -> Ints:
     It begins in the evening, never pauses for 30 minutes, and goes on past the second midnight that follows: the one
     case in which a session is cut at midnight.
     """
-    draws = Draws(config.seed, day, _MARATHON)
+    draws = Draws(config.seed, day, Purpose.MARATHON)
     if config.hits_per_day == 0 or draws.uniform(1)[0] >= config.marathon_bots:
         return np.zeros(0, np.int64)
     gaps = MINUTE_MS * 8 + draws.below(MINUTE_MS * 21, 300)
