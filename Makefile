@@ -51,6 +51,12 @@ doctor: setup ## Check settings, archive, warehouse and credentials; say what is
 test: $(DEV) $(MANIFEST) ## Run the tests (PYTEST_ARGS=... to choose)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+test-browser: $(DEV) $(MANIFEST) ## Run the tests that need Debian's chromium (and node)
+	@$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
+
+test-infra: $(INFRA) ## Run the tests of the Pulumi program
+	@$(BIN)/python -m pytest -m infra $(PYTEST_ARGS)
+
 lint: $(DEV) ## Lint and type-check
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -68,7 +74,7 @@ clean: ## Remove DATA_DIR (asks first), build outputs and caches; the .venv stay
 	@if [ -d "$(DATA_DIR)" ] && [ -z "$(YES)" ]; then read -r -p "Delete $(DATA_DIR), archive included? [y/N] " a; [ "$$a" = y ]; fi
 	@rm -rf "$(DATA_DIR)" build dist dbt_models/target dbt_models/logs .pytest_cache .mypy_cache .ruff_cache *.egg-info
 
-##@ (set-up steps, run by the commands above)
+# Set-up steps, run by the commands above.
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found on PATH"; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "$(PYTHON) is not Python 3.11 to 3.13; say PYTHON=/path/to/python3.11"; exit 1; }
@@ -77,8 +83,8 @@ clean: ## Remove DATA_DIR (asks first), build outputs and caches; the .venv stay
 # One lock a set; a stamp is touched when its lock is installed, so that set-up is skipped when nothing changed.
 .venv/.%: requirements/%.lock pyproject.toml | .venv/bin/python
 	@echo "Installing $< into .venv (the first time takes a minute or two)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r $<
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@ $(if $(findstring runtime,$@),,$(RUNTIME))
 
 # Dagster reads the dbt project through this file; building it here keeps imports free of subprocesses.
@@ -86,4 +92,4 @@ $(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -pa
 	@$(PLATFORM) prepare
 	@touch $@
 
-.PHONY: help setup demo dev collect pump simulate replay doctor test lint bench lock clean
+.PHONY: help setup demo dev collect pump simulate replay doctor test test-browser test-infra lint bench lock clean

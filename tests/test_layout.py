@@ -1,0 +1,129 @@
+"""The shape of the house: packages, who may import whom, what an import may cost, what must not be committed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+STANDARD = set(sys.stdlib_module_names)
+# What runs in Lambda; the other modules of the collector belong to the local server.
+LOCAL_ONLY = {"uvicorn", "uvloop", "httptools", "isal"}
+ALLOWED = {
+    "collector": set(),
+    "simulations": {"collector"},
+    "platform": {"collector", "simulations", "ingestion_platform"},
+    "infra": set(),
+}
+OURS = {"collector", "simulations", "ingestion_platform", "infra", "benchmarks"}
+
+
+def modules(folder: str) -> list[Path]:
+    return sorted(path for path in (ROOT / folder).rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names that a module imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_packages_are_the_folders() -> None:
+    """A package that is missing from pyproject's list is missing from the wheel, and nobody notices in an editable install."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {"ingestion_platform"}
+    for folder, name in (
+        ("collector", "collector"),
+        ("simulations", "simulations"),
+        ("platform", "ingestion_platform"),
+    ):
+        for init in (ROOT / folder).rglob("__init__.py"):
+            inside = init.parent.relative_to(ROOT / folder).parts
+            found.add(".".join((name, *inside)))
+    assert sorted(declared) == sorted(found)
+
+
+def test_nothing_shadows_the_standard_librarys_platform() -> None:
+    """platform/__init__.py or tests/platform/__init__.py would replace Python's own module of that name."""
+    assert not (ROOT / "platform" / "__init__.py").exists()
+    assert not list((ROOT / "tests").rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("folder", ALLOWED)
+def test_imports_point_one_way(folder: str) -> None:
+    """The collector imports nothing of ours, simulations its contract, the platform both; infra only zips the collector."""
+    own = "ingestion_platform" if folder == "platform" else folder
+    for path in modules(folder):
+        foreign = (imported(path) & OURS) - ALLOWED[folder] - {own}
+        assert not foreign, f"{path.relative_to(ROOT)} imports {foreign}"
+
+
+def test_lambda_needs_only_the_standard_library_and_boto3() -> None:
+    """What the handler imports, directly or not, runs on a bare Lambda runtime."""
+    queue, seen = ["handler"], set()
+    while queue:
+        name = queue.pop()
+        path = ROOT / "collector" / f"{name}.py"
+        if name in seen or not path.exists():
+            continue
+        seen.add(name)
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("collector"):
+                queue.append(node.module.partition(".")[2] or "__init__")
+                queue += [alias.name for alias in node.names]
+        foreign = imported(path) - STANDARD - {"collector", "boto3", "botocore"}
+        assert not foreign, f"collector/{name}.py imports {foreign}"
+    assert {"contract", "records", "privacy", "delivery"} <= seen
+
+
+def test_lock_files_are_hashed_and_name_no_index() -> None:
+    """Set-up must install the very files that were tested, from whatever registry the machine is set up for."""
+    for lock in (ROOT / "requirements").glob("*.lock"):
+        text = lock.read_text()
+        assert "://" not in text
+        pins = re.findall(r"^[a-z0-9._-]+(?:\[[^\]]*\])?==.*$", text, re.M)
+        assert len(pins) > 50
+        assert all(pin.endswith("\\") for pin in pins)
+    assert len(list((ROOT / "requirements").glob("*.lock"))) == 3
+
+
+def test_every_make_target_says_what_it_does() -> None:
+    """`make help` is how a newcomer finds the commands: one without a sentence does not show."""
+    text = (ROOT / "Makefile").read_text()
+    phony = set(re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split())
+    shown = {
+        line.split()[1]
+        for line in subprocess.run(
+            ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        if line.startswith("  make ")
+    }
+    assert phony == shown
+    wanted = {
+        "help",
+        "setup",
+        "demo",
+        "dev",
+        "test",
+        "lint",
+        "replay",
+        "collect",
+        "simulate",
+        "pump",
+        "bench",
+        "clean",
+        "doctor",
+    }
+    assert wanted <= shown
