@@ -40,7 +40,7 @@ DETAIL_BY_LENGTH = (0.45, 0.62, 0.72, 0.86, 0.96)
 ADD_CHANCE, ADD_MIN_HITS = 0.112, 4
 BUY_CHANCE, BUY_MIN_HITS = 0.33, 6
 REMOVE_CHANCE = 0.37  # of visits with a cart
-DETAIL_SHARE = 0.31  # of the other hits of a visit that looks at products
+DETAIL_SHARE = 0.26  # of the other hits of a visit that looks at products
 
 # What the remaining hits are: a page, a list of products, a page with promotions, then events of several sorts.
 OTHER_HITS = {

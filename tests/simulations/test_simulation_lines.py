@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ua_parser import user_agent_parser
 
@@ -217,3 +218,31 @@ def test_configurations_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     """A rate of 1.5 would silently become something else."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         TrafficConfig(**wrong)
+
+
+def test_traffic_has_the_published_shape_of_the_coveo_data_set() -> None:
+    """What is built on this traffic is only worth something if visits, funnel and long tail are those of a real shop."""
+    lengths: list[int] = []
+    visited: Counter[str] = Counter()
+    per_day, products, hours = [], Counter[int](), Counter[int]()
+    for n in range(14):
+        plan = plan_day(DAY + timedelta(days=n), TrafficConfig().without_faults())
+        hits = plan.hits
+        lengths += np.bincount(hits.visit).tolist()
+        per_day.append(len(hits.visit))
+        hours.update((hits.received // 3_600_000 % 24).tolist())
+        kinds = np.array(KINDS)[hits.kind]
+        products.update(hits.product[np.char.startswith(kinds, "detail")].tolist())
+        for action in ("detail", "add", "remove", "purchase"):
+            visited[action] += len(np.unique(hits.visit[np.char.startswith(kinds, action)]))
+    assert np.percentile(lengths, [25, 50, 75, 90, 95]).tolist() == pytest.approx([2, 3, 8, 17, 27], abs=1)
+    assert np.mean(lengths) == pytest.approx(7.31, rel=0.03)
+    shares = {action: n / len(lengths) for action, n in visited.items()}
+    assert shares["detail"] == pytest.approx(0.661, rel=0.06)
+    assert shares["add"] == pytest.approx(0.0435, rel=0.15)
+    assert shares["remove"] == pytest.approx(0.0116, rel=0.25)
+    assert shares["purchase"] == pytest.approx(0.0108, rel=0.2)
+    assert np.mean(per_day) == pytest.approx(20_000, rel=0.05)
+    assert hours[20] > 4 * hours[3]
+    looks = sorted(products.values(), reverse=True)
+    assert sum(looks[: len(looks) // 10]) > 0.4 * sum(looks)
