@@ -46,6 +46,7 @@ def _arns(graph: Graph) -> dict[str, str]:
             ("access log", "endpoint-access-log", "c"),
         )
     }
+    logs["other log"] = logs["collector log"].replace(":log-stream:", "-2:log-stream:")
     return {
         **logs,
         "bucket": bucket,

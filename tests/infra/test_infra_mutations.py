@@ -1,0 +1,137 @@
+"""Do the checks notice? A defect is put into a copy of the program, the copy is run, and the check that guards it
+must speak.
+
+Each row: the file, what stands there, what a careless edit would make of it, and the check. A row whose text is no
+longer in the program fails too, so the list cannot go stale in silence.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from infra_access_checks import lint_problems, policy_problems, resource_policy_problems, trust_problems
+from infra_checks import (
+    edge_problems,
+    export_problems,
+    protection_problems,
+    secrecy_problems,
+    structure_problems,
+    tag_problems,
+)
+from infra_harness import INFRA, ROOT, Graph, run_program
+from infra_path_checks import (
+    alarm_problems,
+    announcement_problems,
+    archive_problems,
+    delivery_problems,
+    environment_problems,
+    fallback_problems,
+    function_problems,
+    route_problems,
+)
+from infra_shape import shape_problems
+from infra_snowflake_checks import compute_problems, grant_problems, landing_problems
+
+
+def unprotected(graph: Graph) -> list[str]:
+    return protection_problems(graph, True)
+
+
+class Mutation(NamedTuple):
+    """One careless edit and the check that must notice it."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    check: Callable[[Graph], list[str]]
+
+
+MUTATIONS = [
+    # environment and code
+    Mutation("variable renamed", "__main__.py", '"FALLBACK_QUEUE_URL"', '"FALLBACK_QUEUE"', environment_problems),
+    Mutation("parks in the wrong queue", "__main__.py", "fallback.queue.url", "fallback.stuck.url", environment_problems),
+    Mutation("value the collector refuses", "__main__.py", "config.collector.ip_mode", '"hash"', environment_problems),
+    Mutation("redrive without its stream", "ingestion_path/fallback.py", '"DELIVERY_STREAM"', '"STREAM"', environment_problems),
+    Mutation("Intel", "ingestion_path/function.py", '"arm64"', '"x86_64"', function_problems),
+    Mutation("log kept for ever", "ingestion_path/function.py", "retention_in_days=log_retention_days", "skip_destroy=False", function_problems),
+    # policies
+    Mutation("any stream", "ingestion_path/policies.py", '["firehose:PutRecordBatch"], [stream_arn]', '["firehose:PutRecordBatch"], ["*"]', policy_problems),
+    Mutation("any call on the stream", "ingestion_path/policies.py", '"firehose:PutRecordBatch"', '"firehose:*"', policy_problems),
+    Mutation("reads the whole bucket", "ingestion_path/policies.py", '["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket_arn}/{DATA_PREFIX}*"]', '["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket_arn}/*"]', policy_problems),
+    Mutation("lists the whole bucket", "ingestion_path/policies.py", 'StringLike={"s3:prefix": f"{DATA_PREFIX}*"}', 'StringLike={"s3:prefix": "*"}', policy_problems),
+    Mutation("reads by a prefix alone", "ingestion_path/policies.py", 'f"{log_group_arn}:*"', 'f"{log_group_arn}*"', policy_problems),
+    Mutation("cannot park", "__main__.py", '"may-park-hits": policies.document(policies.park_hits, queue_arn=fallback.queue.arn),', "", policy_problems),
+    Mutation("misspelt action", "ingestion_path/policies.py", '"s3:AbortMultipartUpload"', '"s3:AbortMultiPartUploads"', lint_problems),
+    Mutation("anybody's Firehose", "ingestion_path/policies.py", ', StringEquals={"sts:ExternalId": account_id})', ")", trust_problems),
+    Mutation("any Snowflake user", "ingestion_path/policies.py", '_trust({"AWS": iam_user_arn}', '_trust({"AWS": "*"}', trust_problems),
+    Mutation("plain HTTP", "ingestion_path/policies.py", '{"aws:SecureTransport": "false"}', '{"aws:SecureTransport": "no"}', resource_policy_problems),
+    Mutation("anybody's alarms", "ingestion_path/policies.py", '"Condition": {"StringEquals": {"aws:SourceAccount": account_id}},', "", resource_policy_problems),
+    # order
+    Mutation("stream before its policy", "ingestion_path/delivery.py", "depends_on=[may_deliver]", "depends_on=[]", edge_problems),
+    Mutation("function before its policies", "ingestion_path/function.py", "depends_on=granted", "depends_on=[]", edge_problems),
+    Mutation("pipe before the role can read", "ingestion_path/landing.py", "depends_on=[may_read],", "", edge_problems),
+    Mutation("stage before its routes", "ingestion_path/endpoint.py", "depends_on=routes", "depends_on=[]", edge_problems),
+    # the archive and the way to it
+    Mutation("objects a replay cannot read", "ingestion_path/archive.py", '"GLACIER_IR"', '"GLACIER"', archive_problems),
+    Mutation("public policies", "ingestion_path/archive.py", "block_public_policy=True", "block_public_policy=False", archive_problems),
+    Mutation("another key layout", "ingestion_path/delivery.py", '"prefix": DATA_PREFIX', '"prefix": "hits/"', delivery_problems),
+    Mutation("announces another folder", "ingestion_path/landing.py", '"filter_prefix": DATA_PREFIX', '"filter_prefix": "hits/"', announcement_problems),
+    Mutation("bucket unprotected", "ingestion_path/archive.py", "protect=settings.protect)", "protect=False)", unprotected),
+    Mutation("raw table unprotected", "ingestion_path/warehouse.py", "opts=self._holds_data,", "opts=self._inside,", unprotected),
+    # the door
+    Mutation("old payload format", "ingestion_path/endpoint.py", '"2.0"', '"1.0"', route_problems),
+    Mutation("any route may invoke", "ingestion_path/endpoint.py", 'f"/*/{method}{path}"', '"/*/*"', route_problems),
+    Mutation("any origin", "ingestion_path/endpoint.py", "list(settings.allowed_origins)", '["*"]', route_problems),
+    Mutation("addresses in the access log", "ingestion_path/endpoint.py", '"status": "$context.status"', '"ip": "$context.identity.sourceIp"', route_problems),
+    # parked hits and alarms
+    Mutation("gives up after minutes", "ingestion_path/fallback.py", "TRIES = 250", "TRIES = 3", fallback_problems),
+    Mutation("alarm on a name that is none", "ingestion_path/alerts.py", '{"DeliveryStreamName": stream}', '{"DeliveryStreamName": "hits"}', alarm_problems),
+    Mutation("alarm for nobody", "ingestion_path/alerts.py", "alarm_actions=[self.topic.arn]", "alarm_actions=[]", alarm_problems),
+    # structure, secrets, outputs
+    Mutation("two alarms of one name", "ingestion_path/alerts.py", 'f"{name}-{alarm.name}"', 'f"{name}-alarm"', structure_problems),
+    Mutation("outside its component", "ingestion_path/alerts.py", 'name=f"{names.prefix}-alerts", opts=inside', 'name=f"{names.prefix}-alerts"', structure_problems),
+    Mutation("untagged", "__main__.py", '"stack": config.stack, ', "", tag_problems),
+    Mutation("any account", "__main__.py", "allowed_account_ids=[config.account.id],", "", tag_problems),
+    Mutation("secret in an output", "__main__.py", '"AWS_REGION": config.account.region', '"AWS_REGION": config.snowflake.external_id', export_problems),
+    Mutation("secret in plain text", "ingestion_path/setting_reader.py", "pulumi.Output.secret(value)", "pulumi.Output.from_input(value)", secrecy_problems),
+    Mutation("secret told by Snowflake", "ingestion_path/landing.py", '["describeOutputs"]', "[]", secrecy_problems),
+    # shape
+    Mutation("the seed's name", "ingestion_path/delivery.py", '"buffering_size"', '"buffer_size"', shape_problems),
+    Mutation("a bool for a word", "ingestion_path/warehouse.py", 'with_managed_access="true"', "with_managed_access=True", shape_problems),
+    # Snowflake
+    Mutation("analysts see raw hits", "ingestion_path/access.py", "for schema in MODEL_SCHEMAS:", "for schema in (RAW_SCHEMA, *MODEL_SCHEMAS):", grant_problems),
+    Mutation("analysts write", "ingestion_path/access.py", '["SELECT"], _to_come', "CHANGE_ROWS, _to_come", grant_problems),
+    Mutation("platform is SYSADMIN", "ingestion_path/access.py", "role_name=self.write.name, user_name", 'role_name="SYSADMIN", user_name', grant_problems),
+    Mutation("a bad line costs its file", "ingestion_path/raw_tables.py", "ON_ERROR = CONTINUE", "ON_ERROR = SKIP_FILE", landing_problems),
+    Mutation("no wait for IAM", "ingestion_path/landing.py", "hooks=pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(\"wait-for-iam\", wait_for_iam)]),", "", landing_problems),
+    Mutation("no credit limit", "ingestion_path/warehouse.py", "resource_monitor=monitor.name", 'resource_monitor="OTHER"', compute_problems),
+]  # fmt: skip
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the program that can be spoiled; the collector stands beside it as in the repository."""
+    (tmp_path / "collector").symlink_to(ROOT / "collector")
+    return Path(shutil.copytree(INFRA, tmp_path / "infra", ignore=shutil.ignore_patterns("__pycache__")))
+
+
+def test_untouched_copy_has_no_problem(copy: Path) -> None:
+    """What the mutations show is due to the mutation."""
+    graph = run_program("production", folder=copy)
+    checks = {mutation.check for mutation in MUTATIONS}
+    assert {check: check(graph) for check in checks if check(graph)} == {}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name.replace(" ", "-"))
+def test_defect_is_noticed(mutation: Mutation, copy: Path) -> None:
+    """Each guard can fail, and fails for the defect it guards against."""
+    file = copy / mutation.file
+    source = file.read_text()
+    assert mutation.old in source, f"{mutation.file} no longer says {mutation.old!r}: mend this row"
+    file.write_text(source.replace(mutation.old, mutation.new))
+    assert mutation.check(run_program("production", folder=copy)), f"{mutation.name} went unnoticed"
