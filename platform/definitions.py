@@ -21,38 +21,43 @@ from ingestion_platform.automation.schedules import hourly, late_objects
 from ingestion_platform.partitions import backfill_policy, daily_partitions
 from ingestion_platform.resources import wiring
 from ingestion_platform.resources.dbt_project import read_manifest
+from ingestion_platform.settings import Settings
 
 # Backfill policies, observable assets and owners of sensors are "beta" to Dagster: they are pinned, and tested here.
 for category in (BetaWarning, PreviewWarning):
     warnings.filterwarnings("ignore", category=category)
 
-settings = environment.read()
-models = Models.of(read_manifest(adapter=wiring.ADAPTERS[settings.environment]))
-daily = daily_partitions(settings.partitions_start)
-policy = backfill_policy(settings.partitions_per_run)
-refresh = refresh_job(models)
 
-defs = Definitions(
-    assets=[
-        traffic_asset(daily, policy, settings.simulated_hits),
-        archive_asset(daily, settings.partitions_start),
-        raw_logs_asset(daily, policy),
-        user_agents_asset(daily, policy),
-        partitioned_models(models, daily, policy),
-        live_models(models),
-        published_asset(daily, policy),
-        *exposures(models),
-    ],
-    asset_checks=[statistics_checks()],
-    jobs=[refresh, *asset_jobs(models, daily)],
-    schedules=[hourly(refresh)],
-    sensors=[late_objects(refresh), *alerts(settings)],
-    # One process a run: the start-up of a process for each step is what small runs would pay for.
-    executor=in_process_executor,
-    resources={
-        "archive": ResourceDefinition(lambda _: wiring.archive(settings)),
-        "warehouse": ResourceDefinition(lambda _: wiring.warehouse(settings)),
-        "dbt": ResourceDefinition(lambda _: wiring.dbt_project(settings)),
-        "settings": ResourceDefinition.hardcoded_resource(settings),
-    },
-)
+def definitions(settings: Settings) -> Definitions:
+    """The definitions for `settings`. Nothing is opened, looked up or connected to."""
+    models = Models.of(read_manifest(adapter=wiring.ADAPTERS[settings.environment]))
+    daily = daily_partitions(settings.partitions_start)
+    policy = backfill_policy(settings.partitions_per_run)
+    refresh = refresh_job(models)
+    return Definitions(
+        assets=[
+            traffic_asset(daily, policy, settings.simulated_hits),
+            archive_asset(daily, settings.partitions_start),
+            raw_logs_asset(daily, policy),
+            user_agents_asset(daily, policy),
+            partitioned_models(models, daily, policy),
+            live_models(models),
+            published_asset(daily, policy),
+            *exposures(models),
+        ],
+        asset_checks=[statistics_checks()],
+        jobs=[refresh, *asset_jobs(models, daily)],
+        schedules=[hourly(refresh)],
+        sensors=[late_objects(refresh), *alerts(settings)],
+        # One process a run: the start-up of a process for each step is what small runs would pay for.
+        executor=in_process_executor,
+        resources={
+            "archive": ResourceDefinition(lambda _: wiring.archive(settings)),
+            "warehouse": ResourceDefinition(lambda _: wiring.warehouse(settings)),
+            "dbt": ResourceDefinition(lambda _: wiring.dbt_project(settings)),
+            "settings": ResourceDefinition.hardcoded_resource(settings),
+        },
+    )
+
+
+defs = definitions(environment.read())

@@ -10,14 +10,13 @@ writes batches itself. Dagster falls back to single writes when a batch fails.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection
-from typing_extensions import Self
 
 
 class BatchingEventLogStorage(SqliteEventLogStorage):
@@ -42,7 +41,9 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
             ids = self._insert(connection, batch)
             self._store_asset_event_tags(connection, batch, ids)
             # What is kept of an asset itself is its newest event of a kind.
-            newest = {(event.get_dagster_event().asset_key, event.dagster_event_type): at for at, event in enumerate(batch)}
+            newest = {
+                (event.get_dagster_event().asset_key, event.dagster_event_type): at for at, event in enumerate(batch)
+            }
             for at in newest.values():
                 self._store_asset_event(connection, batch[at], ids[at])
 

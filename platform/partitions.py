@@ -8,7 +8,7 @@ turns one into the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from dagster import BackfillPolicy, DailyPartitionsDefinition
@@ -41,7 +41,7 @@ class PartitionError(ValueError):
 
 def today() -> date:
     """The current UTC date: the newest partition."""
-    return datetime.now(timezone.utc).date()
+    return datetime.now(UTC).date()
 
 
 def daily_partitions(start: date) -> DailyPartitionsDefinition:
@@ -71,7 +71,8 @@ def chunks(chosen: Window, size: int) -> list[Window]:
     """`chosen` cut into windows of at most `size` dates, oldest first."""
     starts = range(0, (chosen.end - chosen.start).days, size)
     return [
-        Window(chosen.start + timedelta(days=n), min(chosen.start + timedelta(days=n + size), chosen.end)) for n in starts
+        Window(chosen.start + timedelta(days=n), min(chosen.start + timedelta(days=n + size), chosen.end))
+        for n in starts
     ]
 
 

@@ -83,7 +83,9 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     collector_port = _number(values, "COLLECTOR_PORT", 8080, 0, 65535)
     bucket = values.get("ARCHIVE_BUCKET") or None
     if environment is not Environment.LOCAL and bucket is None:
-        raise SettingsError(f"ARCHIVE_BUCKET is not set; INGEST_ENV={environment} needs the name of the archive's bucket")
+        raise SettingsError(
+            f"ARCHIVE_BUCKET is not set; INGEST_ENV={environment} needs the name of the archive's bucket"
+        )
     return Settings(
         environment=environment,
         data_dir=data_dir,

@@ -17,14 +17,15 @@ CODE_VERSION_TAG = "dagster/code_version"
 def provenance(instance: DagsterInstance, parents: Iterable[AssetKey]) -> dict[str, str]:
     """The tags that say which materializations (or observations) of `parents` an asset is being made from."""
     tags: dict[str, str] = {}
-    for record in instance.get_asset_records(list(parents)):
-        entry = record.asset_entry
-        newest = entry.last_materialization_record or entry.last_observation_record
-        name = entry.asset_key.to_user_string()
-        found = newest.asset_materialization or newest.asset_observation if newest is not None else None
-        version = (found.tags or {}).get(DATA_VERSION_TAG) if found is not None else None
-        tags[f"dagster/input_data_version/{name}"] = version or "INITIAL"
-        tags[f"dagster/input_event_pointer/{name}"] = f"{newest.storage_id}" if newest is not None else "NULL"
+    for key in parents:
+        # An asset that is only observed has no materialization; SQLite's asset records leave observations out.
+        newest = (
+            instance.fetch_materializations(key, limit=1).records or instance.fetch_observations(key, limit=1).records
+        )
+        made = newest[0].asset_materialization or newest[0].asset_observation if newest else None
+        version = (made.tags or {}).get(DATA_VERSION_TAG) if made is not None else None
+        tags[f"dagster/input_data_version/{key.to_user_string()}"] = version or "INITIAL"
+        tags[f"dagster/input_event_pointer/{key.to_user_string()}"] = f"{newest[0].storage_id}" if newest else "NULL"
     return tags
 
 

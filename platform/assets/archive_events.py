@@ -26,7 +26,6 @@ from ingestion_platform.resources.archive import Archive, data_version
 from ingestion_platform.versions import DATA_VERSION_TAG
 
 
-
 def archive_versions(archive: Archive, start: date) -> dict[date, str]:
     """The data version of each arrival date from `start` up to today that holds an object."""
     dates = [day for day in archive.dates() if start <= day <= today()]
@@ -70,5 +69,3 @@ def archive_asset(daily: DailyPartitionsDefinition, start: date) -> SourceAsset 
         return DataVersionsByPartition(changed_versions(context.instance, archive, start))
 
     return archive_events
-
-

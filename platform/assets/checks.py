@@ -10,7 +10,7 @@ check and run, so the figures of each date are in the metadata. `freshness` and 
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from dagster import (
@@ -44,10 +44,15 @@ SPECS = (
         description="Per event date: rows and bad lines of raw = logs + duplicates + quarantine. Nothing is lost in silence.",
     ),
     AssetCheckSpec(
-        "truth", asset=OVERVIEW_1D, blocking=True, description="Simulated dates hold exactly the figures that they must have."
+        "truth",
+        asset=OVERVIEW_1D,
+        blocking=True,
+        description="Simulated dates hold exactly the figures that they must have.",
     ),
     AssetCheckSpec(
-        "freshness", asset=OVERVIEW_1D, description=f"The newest hit is not older than {FRESH_FOR.total_seconds() / 3600:.0f} hours."
+        "freshness",
+        asset=OVERVIEW_1D,
+        description=f"The newest hit is not older than {FRESH_FOR.total_seconds() / 3600:.0f} hours.",
     ),
     AssetCheckSpec(
         "volume",
@@ -162,7 +167,7 @@ def evaluate(warehouse: Warehouse, truth_folder: Path, chosen: Window) -> Iterat
     """All checks over the dates of `chosen`, in the order of SPECS."""
     yield books(warehouse, chosen)
     yield truth(warehouse, truth_folder, chosen)
-    yield freshness(warehouse, datetime.now(timezone.utc).replace(tzinfo=None))
+    yield freshness(warehouse, datetime.now(UTC).replace(tzinfo=None))
     yield volume(warehouse, chosen)
 
 

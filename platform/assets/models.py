@@ -97,7 +97,11 @@ class Models:
     def of(cls, manifest: Mapping[str, Any]) -> "Models":
         """The models of dbt's manifest."""
         nodes: dict[str, Any] = dict(manifest["nodes"])
-        staging = [node for node in nodes.values() if node["resource_type"] == "model" and node["schema"].lower() == STAGING_SCHEMA]
+        staging = [
+            node
+            for node in nodes.values()
+            if node["resource_type"] == "model" and node["schema"].lower() == STAGING_SCHEMA
+        ]
         for node in staging:
             nodes[node["unique_id"]] = {**node, "config": {**node["config"], "materialized": "ephemeral"}}
         return cls({**manifest, "nodes": nodes}, tuple(sorted(node["name"] for node in staging)))
@@ -138,7 +142,9 @@ class Models:
     @cached_property
     def parents(self) -> Mapping[AssetKey, list[AssetKey]]:
         """The keys an asset is made from, by its own key."""
-        specs = {key: self.translator.get_asset_spec(self.manifest, unique_id, None) for unique_id, key in self.keys.items()}
+        specs = {
+            key: self.translator.get_asset_spec(self.manifest, unique_id, None) for unique_id, key in self.keys.items()
+        }
         return {key: [dep.asset_key for dep in spec.deps] for key, spec in specs.items()}
 
     @cached_property
@@ -155,8 +161,11 @@ class Models:
         return found
 
     def _models(self) -> list[Mapping[str, Any]]:
-        return [node for node in self.manifest["nodes"].values() if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"]
-
+        return [
+            node
+            for node in self.manifest["nodes"].values()
+            if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"
+        ]
 
 
 @dataclass(frozen=True)

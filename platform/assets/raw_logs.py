@@ -53,7 +53,8 @@ class RawLogsConfig(Config):
     """What a launch may ask for."""
 
     full_reload: bool = Field(
-        default=False, description="Delete the rows of the chosen dates and load their objects again, in one transaction."
+        default=False,
+        description="Delete the rows of the chosen dates and load their objects again, in one transaction.",
     )
 
 
@@ -115,7 +116,7 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) -> 
         chosen = window(list(context.partition_keys))
         around = Window(*load_window(*chosen))
         loads = warehouse.load(
-            archive, around.start, around.end, full_reload=tuple(chosen) if config.full_reload else None
+            archive, around.start, around.end, full_reload=chosen if config.full_reload else None
         )
         for load in loads:
             key = load.arrival_date.isoformat()
@@ -124,9 +125,7 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) -> 
             elif load.objects_loaded and daily.has_partition_key(key) and load.arrival_date <= today():
                 context.log_event(AssetMaterialization(RAW_LOGS, partition=key, metadata=load_metadata(load)))
         context.log.info("%s", summary(loads))
-        yield MaterializeResult(
-            asset_key=RAW_LOGS, data_version=DataVersion(data_version(archive.objects(*chosen)))
-        )
+        yield MaterializeResult(asset_key=RAW_LOGS, data_version=DataVersion(data_version(archive.objects(*chosen))))
         yield readable(loads)
 
     return raw_logs

@@ -16,14 +16,14 @@ from dagster import (
     asset,
 )
 from pydantic import Field
-from simulations.config import TrafficConfig
-from simulations.history import write_day
-from simulations.truth import TruthError
 
 from ingestion_platform.assets.keys import OWNERS, TRAFFIC
 from ingestion_platform.partitions import today, window
 from ingestion_platform.resources.archive import Archive
 from ingestion_platform.settings import Settings
+from simulations.config import TrafficConfig
+from simulations.history import write_day
+from simulations.truth import TruthError
 
 
 def traffic_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, hits_a_day: int) -> AssetsDefinition:
@@ -31,7 +31,9 @@ def traffic_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, hits
 
     class SimulationConfig(Config):
         hits: int = Field(default=hits_a_day, ge=1, description="Hits a day, about: weekdays and seasons differ.")
-        seed: int = Field(default=TrafficConfig().seed, ge=0, description="Another seed is another history of the same shape.")
+        seed: int = Field(
+            default=TrafficConfig().seed, ge=0, description="Another seed is another history of the same shape."
+        )
 
     @asset(
         key=TRAFFIC,

@@ -10,11 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from simulations.config import HISTORY_TRACKING_PREFIX
-from simulations.truth import ExpectedDate, expected
-
 from ingestion_platform.partitions import Window
 from ingestion_platform.resources.warehouse import Warehouse
+from simulations.config import HISTORY_TRACKING_PREFIX
+from simulations.truth import ExpectedDate, expected
 
 Figures = dict[tuple[date, str], dict[str, Any]]
 
@@ -63,7 +62,9 @@ def modelled(warehouse: Warehouse, chosen: Window) -> Figures:
 
 def differences(warehouse: Warehouse, folder: Path, chosen: Window, loaded_before: date) -> tuple[int, list[str]]:
     """How many dates could be compared, and one line for each figure that differs."""
-    truth = [day for day in expected(folder, *chosen, loaded_before).dates.values() if day.complete and day.by_tracking_id]
+    truth = [
+        day for day in expected(folder, *chosen, loaded_before).dates.values() if day.complete and day.by_tracking_id
+    ]
     found = modelled(warehouse, chosen) if truth else {}
     return len(truth), [line for day in truth for line in _compare(day, found)]
 
@@ -85,4 +86,8 @@ def _compare(day: ExpectedDate, found: Figures) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    return ", ".join(f"{amount:f} {currency}" for currency, amount in sorted(value.items())) if isinstance(value, dict) else f"{value}"
+    return (
+        ", ".join(f"{amount:f} {currency}" for currency, amount in sorted(value.items()))
+        if isinstance(value, dict)
+        else f"{value}"
+    )

@@ -51,7 +51,9 @@ def message(run: DagsterRun, failure: str | None, checks: list[str]) -> str | No
     """What to post of a finished run; None when there is nothing to say."""
     if failure is None and not checks:
         return None
-    head = f"Run {run.run_id[:8]} of {run.job_name} failed" if failure is not None else f"Checks failed in {run.job_name}"
+    head = (
+        f"Run {run.run_id[:8]} of {run.job_name} failed" if failure is not None else f"Checks failed in {run.job_name}"
+    )
     return "\n".join([f"{head}: {failure}" if failure else head, *checks])
 
 

@@ -38,12 +38,12 @@ from ingestion_platform.assets.checks import BLOCKING, evaluate
 from ingestion_platform.assets.keys import ARCHIVE_EVENTS, PUBLISHED_OVERVIEW, RAW_LOGS, USER_AGENTS, WAREHOUSE_POOL
 from ingestion_platform.assets.models import Built, Models, build, check_result
 from ingestion_platform.assets.raw_logs import load_metadata, readable, summary
-from ingestion_platform.versions import CODE_VERSION_TAG, DATA_VERSION_TAG, outdated, provenance
 from ingestion_platform.partitions import ONE_DAY, Window, chunks, today
 from ingestion_platform.resources.archive import Archive, data_version
 from ingestion_platform.resources.dbt_project import DbtProject
 from ingestion_platform.resources.warehouse import DayLoad, Warehouse
 from ingestion_platform.settings import Settings
+from ingestion_platform.versions import CODE_VERSION_TAG, DATA_VERSION_TAG, outdated, provenance
 from ingestion_platform.windows import ranges
 
 Event = AssetMaterialization | AssetObservation | AssetCheckEvaluation
@@ -100,7 +100,9 @@ class Refresh:
         for day in chosen.days:
             yield _materialized(USER_AGENTS, day, counts, inputs)
         names = self.models.partitioned
-        yield from self._built(build(self.dbt, self.warehouse, self.models, names, chosen, self.context.log.info), chosen)
+        yield from self._built(
+            build(self.dbt, self.warehouse, self.models, names, chosen, self.context.log.info), chosen
+        )
         refused = []
         for result in evaluate(self.warehouse, self.settings.truth_folder, chosen):
             blocking = result.check_name in BLOCKING
@@ -125,7 +127,8 @@ class Refresh:
             if key is not None and result.succeeded:
                 tags = provenance(self.context.instance, self.models.parents[key])
                 tags |= {CODE_VERSION_TAG: self.models.code_versions[key], DATA_VERSION_TAG: self.context.run_id}
-                for day in chosen.days if chosen is not None else [None]:
+                days: list[date | None] = [*chosen.days] if chosen is not None else [None]
+                for day in days:
                     yield _materialized(key, day, built.metadata(result, day) if day is not None else {}, tags)
             check = self.models.test_keys.get(result.unique_id)
             if check is not None and result.status != "skipped":
@@ -180,7 +183,9 @@ def refresh_job(models: Models) -> JobDefinition:
         loads = yield from stages.load()
         dates = set(stages.behind())
         if config.rebuild_changed_models:
-            versions = {key: models.code_versions[key] for key in models.keys.values() if key.path[-1] in models.partitioned}
+            versions = {
+                key: models.code_versions[key] for key in models.keys.values() if key.path[-1] in models.partitioned
+            }
             old = outdated(context.instance, versions).values()
             dates |= {date.fromisoformat(key) for keys in old for key in keys if key is not None}
         yield from stages.rebuild(sorted(dates))
@@ -193,7 +198,10 @@ def refresh_job(models: Models) -> JobDefinition:
         if not unreadable.passed:
             raise Failure(f"{unreadable.description}")
 
-    @job(executor_def=in_process_executor, description="Everything new in the archive, on whichever dates, up to the statistics.")
+    @job(
+        executor_def=in_process_executor,
+        description="Everything new in the archive, on whichever dates, up to the statistics.",
+    )
     def hourly_refresh() -> None:
         refresh()
 

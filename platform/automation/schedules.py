@@ -60,7 +60,9 @@ def late_objects(refresh: JobDefinition) -> SensorDefinition:
         context: SensorEvaluationContext, archive: ResourceParam[Archive], settings: ResourceParam[Settings]
     ) -> Iterator[RunRequest | SkipReason]:
         before = json.loads(context.cursor or "{}")
-        now = {day.isoformat(): version for day, version in archive_versions(archive, settings.partitions_start).items()}
+        now = {
+            day.isoformat(): version for day, version in archive_versions(archive, settings.partitions_start).items()
+        }
         old = (today() - _LATE_AFTER).isoformat()
         # The cursor keeps recent dates too: one that turns old at midnight has not changed by that.
         late = sorted(key for key in {*now, *before} if key < old and now.get(key) != before.get(key))

@@ -60,7 +60,9 @@ def history_of(settings: Settings) -> Window:
         return Window(date.fromisoformat(dates["start"]), date.fromisoformat(dates["end"]))
     start = max(today() - timedelta(days=_HISTORY_DAYS), settings.partitions_start)
     if start >= today():
-        raise CommandError(f"PARTITIONS_START={settings.partitions_start} leaves no past date; the demo needs one before today")
+        raise CommandError(
+            f"PARTITIONS_START={settings.partitions_start} leaves no past date; the demo needs one before today"
+        )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps({"start": f"{start}", "end": f"{today()}"}))
     return Window(start, today())

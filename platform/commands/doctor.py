@@ -48,7 +48,9 @@ def doctor(settings: Settings) -> int:
 
 
 def _settings(settings: Settings) -> str:
-    return f"INGEST_ENV={settings.environment}, DATA_DIR={settings.data_dir}, partitions from {settings.partitions_start}"
+    return (
+        f"INGEST_ENV={settings.environment}, DATA_DIR={settings.data_dir}, partitions from {settings.partitions_start}"
+    )
 
 
 def _python(settings: Settings) -> str:
@@ -82,9 +84,13 @@ def _loaded(settings: Settings) -> str:
     from ingestion_platform.assets.archive_events import archive_versions
 
     held = wiring.warehouse(settings).loaded_versions(start, end)
-    missing = [day for day, version in archive_versions(wiring.archive(settings), start).items() if held.get(day) != version]
+    missing = [
+        day for day, version in archive_versions(wiring.archive(settings), start).items() if held.get(day) != version
+    ]
     if missing:
-        raise _Trouble(f"{len(missing)} dates hold objects that are not loaded, the first {min(missing)}: make replay, or wait for the hourly refresh of make dev")
+        raise _Trouble(
+            f"{len(missing)} dates hold objects that are not loaded, the first {min(missing)}: make replay, or wait for the hourly refresh of make dev"
+        )
     return "everything in the archive is loaded"
 
 

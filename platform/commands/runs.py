@@ -51,8 +51,13 @@ def console() -> Console:
 def execute(instance: DagsterInstance, work: Sequence[Work], out: Console) -> None:
     """Execute each piece of `work` in order, with a progress bar. Raises RunFailed for the first that fails."""
     with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"),
-        TimeElapsedColumn(), console=out, transient=False,
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[now]}"),
+        TimeElapsedColumn(),
+        console=out,
+        transient=False,
     ) as progress:
         for piece in work:
             task = progress.add_task(piece.title, total=None, now="")
