@@ -33,10 +33,11 @@ BATCH_HITS = 20
 
 _BROWSER = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"}
 HIT = {
-    "v": "1", "t": "event", "tid": "UA-10000-1", "cid": "35009a79-1a6d-49d7-b120-2b829d202652", "dl": "https://shop.example/p/4711",
-    "dr": "https://shop.example/", "dt": "Shop: one product", "ul": "en-us", "de": "UTF-8", "sd": "24-bit", "sr": "1920x1080",
-    "vp": "1200x800", "ec": "ecommerce", "ea": "add", "pa": "add", "pr1id": "SKU4711", "pr1nm": "One product", "pr1ca": "a/b/c",
-    "pr1pr": "12.50", "pr1qt": "1", "cu": "EUR", "z": "1772323200000123",
+    "v": "1", "t": "event", "tid": "UA-10000-1", "cid": "35009a79-1a6d-49d7-b120-2b829d202652", "pa": "add",
+    "dl": "https://shop.example/p/4711", "dr": "https://shop.example/", "dt": "Shop: one product", "ul": "en-us",
+    "de": "UTF-8", "sd": "24-bit", "sr": "1920x1080", "vp": "1200x800", "ec": "ecommerce", "ea": "add", "cu": "EUR",
+    "pr1id": "SKU4711", "pr1nm": "One product", "pr1ca": "a/b/c", "pr1pr": "12.50", "pr1qt": "1",
+    "z": "1772323200000123",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a run measured. Latencies in seconds, ascending; `failures` are answers with another status than expected."""
+    """What a run measured. Latencies in seconds, ascending; `failures` are answers of another status than expected."""
 
     seconds: float
     latencies: array[float]
@@ -46,13 +46,13 @@ def post(path: str, body: bytes, content_type: str) -> bytes:
 
 def run_load(url: str, request: bytes, *, connections: int, seconds: float, status: int = 200) -> Load:
     """Send `request` over `connections` for `seconds` and time each answer. The first fifth of the time warms up."""
-    address = urlsplit(url)
+    host, _, port = urlsplit(url).netloc.partition(":")
     expected = f"HTTP/1.1 {status} ".encode()
     poll = select.epoll()
     sockets: dict[int, socket.socket] = {}
     sent: dict[int, float] = {}
     for _ in range(connections):
-        connection = socket.create_connection((address.hostname, address.port), timeout=10)
+        connection = socket.create_connection((host, int(port)), timeout=10)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sockets[connection.fileno()] = connection
         poll.register(connection.fileno(), select.EPOLLIN)

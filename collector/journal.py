@@ -28,7 +28,7 @@ _HEADER = struct.Struct(">4sII")
 # A write returns when it is durable: one system call a group, and so one wait for Python's lock. On macOS that promise
 # ends at the drive's cache, and the drive has to be asked.
 _FLAGS = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_DSYNC
-_MUST_ASK_DRIVE = hasattr(fcntl, "F_FULLFSYNC")
+_ASK_DRIVE: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 _NAME = re.compile(r"(?P<first>\d{13,})-(?P<id>[0-9a-f-]{36})(?:\.journal|\.(?P<sealed>\d{10,})\.sealed)")
 
@@ -43,10 +43,10 @@ class DamagedJournal(Exception):  # noqa: N818  (a state of a file)
 
 def sync_data(descriptor: int) -> None:
     """Make what was written to a file durable. macOS leaves it in the drive's cache unless asked for more."""
-    if _MUST_ASK_DRIVE:
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
+    if _ASK_DRIVE is None:
         os.fdatasync(descriptor)
+    else:
+        fcntl.fcntl(descriptor, _ASK_DRIVE)
 
 
 def sync_folder(folder: Path) -> None:
@@ -117,7 +117,7 @@ class Journal:
         try:
             while written < len(group):
                 written += os.pwrite(self._descriptor, group[written:], self.size + written)
-            if _MUST_ASK_DRIVE:
+            if _ASK_DRIVE is not None:
                 sync_data(self._descriptor)
         except OSError:
             try:

@@ -45,7 +45,7 @@ class Waiter(Protocol):
 
 # The lines of one request, each with its newline, and who waits for them.
 Entry = tuple[Sequence[bytes], Waiter]
-Settle = Callable[[list[Waiter], bool], None]
+Settle = Callable[[list[Waiter], bool], object]
 
 
 def settle(waiters: Iterable[Waiter], durable: bool) -> None:

@@ -197,7 +197,7 @@ def test_it_rotates_by_size_and_by_age(folders: tuple[Path, Path], archived: Cal
         ({"rotate_seconds": 0.3}, b'{"n":1}\n'),
         ({"rotate_bytes": 1024}, b'{"n":"%s"}\n' % (b"x" * 1024)),
     ):
-        stream = LocalDeliveryStream(archive, spool, **options)  # type: ignore[arg-type]
+        stream = LocalDeliveryStream(archive, spool, **options)
         stream.start()
         before = len(archived(archive.parent))
         assert _put(stream, lines)

@@ -231,7 +231,7 @@ def test_a_full_disk_is_503_and_passes(tmp_path: Path, archived: Callable[[Path]
         pytest.skip("mounting a small file system needs root here")
     try:
         with running_collector(tmp_path, environment={"ROTATE_SECONDS": "900"}) as collector:
-            statuses = {}
+            statuses: dict[int, http.client.HTTPResponse] = {}
             acknowledged = []
             for number in range(200):
                 response, _ = _send(collector.url, body=HIT + "&dt=" + "x" * 6000)
