@@ -142,9 +142,11 @@ insert into raw.logs by name
 with parsed as (
     select
         o.object_key, o.arrival_date, l.row_number, l.line,
-        try(json_transform(l.line, '{_STRUCTURE}')) as r
+        json_transform(l.line, '{_STRUCTURE}') as r
     from lines as l
     join objects as o on o.object_number = l.object_number
+    -- A condition on r would be pushed below it, and every line parsed twice.
+    where json_valid(l.line)
 ),
 timed as (
     select
@@ -152,7 +154,6 @@ timed as (
         r.request.timestamp as received_ms,
         r.request.timestamp - {QUEUE_TIME_MS} as event_ms
     from parsed
-    where r is not null or json_valid(line)
 ),
 dated as (
     select *, {_milliseconds("event_ms")} as event_at
