@@ -18,8 +18,9 @@ from simulations.plan import KIND, Hits, Visits
 
 # A visit ends at the latest so long after it began.
 MAX_VISIT_MS = 6 * HOUR_MS
-# Daytime visits keep to these hours, so that nothing of theirs leaves the date even with a clock 4 h slow.
-DAYTIME_MS = (6 * HOUR_MS, 19 * HOUR_MS + HOUR_MS // 2)
+# Daytime visits keep to these hours at their longest: with a clock 4 h slow, or with a purchase loaded again 3 h later,
+# nothing of theirs leaves the date.
+DAYTIME_MS = (6 * HOUR_MS, 20 * HOUR_MS + HOUR_MS // 2)
 
 _OTHER_KINDS = np.array([KIND[name] for name in shapes.OTHER_HITS])
 
@@ -40,8 +41,8 @@ def draw_visits(day: date, config: TrafficConfig) -> tuple[Visits, Ints, Ints]:
     skewed = draws.uniform(n) * draws.uniform(n)
     pool = max(1, int(config.hits_per_day * 0.9))
     known = (skewed * pool).astype(np.uint64)
-    # A visit that may outlast the daytime, at its longest, is a night visit.
-    daytime = (start >= DAYTIME_MS[0]) & (start + np.minimum(length * 600_000, MAX_VISIT_MS) < DAYTIME_MS[1])
+    longest = np.minimum((length - 1) * int(shapes.GAP_S[1][-1] * 1000), MAX_VISIT_MS)
+    daytime = (start >= DAYTIME_MS[0]) & (start + longest < DAYTIME_MS[1])
     own = (np.uint64(day.toordinal()) << np.uint64(32)) + np.arange(n, dtype=np.uint64)
     night = NIGHT + known * np.uint64(LANES) + np.uint64(day.toordinal() % LANES)
     visitor = np.where(returning, np.where(daytime, DAY + known, night), NEW + own)

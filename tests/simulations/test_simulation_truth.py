@@ -7,15 +7,20 @@ import json
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from collector.archive_keys import parse_key
 from simulations.config import TrafficConfig
+from simulations.expectation import client_retries
+from simulations.generate import plan_day
 from simulations.history import write_day
 from simulations.truth import Expected, expected
 
@@ -261,3 +266,24 @@ def test_ids_are_unique_and_uuids(rough: Path) -> None:
     for record in reading.records:
         assert str(uuid.UUID(record["event_id"])) == record["event_id"]
         assert by_id.setdefault(record["event_id"], record) == record
+
+
+def test_no_client_couples_two_generations() -> None:
+    """The truth of an event date is a sum over generations: nobody may have one session, or one date, in two of them."""
+    seen: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for n in range(8):
+        plan = plan_day(FIRST + timedelta(days=n), replace(ROUGH, hits_per_day=40_000, skewed_queue_times=0.05))
+        kept = ~client_retries(plan)
+        people, at = plan.visits.visitor[plan.hits.visit][kept], plan.hits.event_at[kept]
+        order = np.argsort(people, kind="stable")
+        edges = np.flatnonzero(np.diff(people[order])) + 1
+        for rows in np.split(order, edges):
+            seen[int(people[rows[0]])].append((int(at[rows].min()), int(at[rows].max()), n))
+    returning = [sorted(spans) for spans in seen.values() if len(spans) > 1]
+    assert len(returning) > 1_000, "visitors do come back"
+    next_day = 0
+    for spans in returning:
+        for (_, end, earlier), (start, _, later) in pairwise(spans):
+            assert start - end >= HALF_HOUR_MS and start // DAY_MS > end // DAY_MS
+            next_day += later - earlier == 1
+    assert next_day > 100, "also on the next date"
