@@ -65,8 +65,11 @@ def parse_json(text: str) -> Hit:
 
     Raises HitError (`malformed_json`, `not_an_object`).
     """
+    text = text.strip()
     try:
-        value = _DECODER.decode(text)
+        value, end = _DECODER.raw_decode(text)
+        if end != len(text):
+            raise ValueError(f"more follows the object at character {end}")
     except RecursionError:
         raise HitError("malformed_json", "the JSON is nested too deeply") from None
     except ValueError as error:

@@ -16,6 +16,7 @@ GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000
 # What a client waits before it sends again what the stream did not take.
 RETRY_AFTER_SECONDS = "5"
 
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 _ORIGIN = re.compile(r"[!-~]{1,512}")
 
 
@@ -55,7 +56,7 @@ def pixel(cors: Mapping[str, str], event_id: str) -> Response:
 def json_response(status: int, content: Mapping[str, Any], cors: Mapping[str, str], **headers: str) -> Response:
     """An answer in JSON; `headers` in Python spelling (`Retry_After`)."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    body = json.dumps(content, separators=(",", ":")).encode()
+    body = _to_json(content).encode()
     return Response(status, {"Content-Type": "application/json", "Cache-Control": "no-store", **named, **cors}, body)
 
 
