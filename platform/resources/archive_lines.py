@@ -11,6 +11,7 @@ bad line, and only it. An object that cannot be read or decompressed is named in
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -112,6 +113,27 @@ def _read_lines(archive: Archive, item: ArchiveObject) -> pa.Array:
             f"{item.key} is not a whole gzip file ({error}); restore it, then load its date again"
         ) from error
     return split_lines(text)
+
+
+def bad_lines(archive: Archive, item: ArchiveObject) -> list[tuple[int, str]]:
+    """The lines of an object that are no JSON, with their numbers: for a warehouse that says how many, but not which.
+
+    Raises ArchiveError when the object cannot be read whole.
+    """
+    lines = enumerate(_read_lines(archive, item).to_pylist(), 1)
+    return [(number, line) for number, line in lines if not _is_json(line)]
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line, parse_constant=_refuse)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def split_lines(text: bytes) -> pa.Array:

@@ -21,11 +21,9 @@ from ingestion_platform.resources import duckdb_sql
 from ingestion_platform.resources.archive import Archive, ArchiveObject, data_version, days
 from ingestion_platform.resources.archive_lines import LineBatch, line_batches
 from ingestion_platform.resources.loading import LoadTally, Missing, missing_objects
-from ingestion_platform.resources.warehouse import BEHIND_SQL, DayLoad, Progress, WarehouseError
+from ingestion_platform.resources.warehouse import BEHIND_SQL, PUBLISHED, DayLoad, Progress, WarehouseError
 from ingestion_platform.user_agents import PARSER_VERSION, parse_all
 from ingestion_platform.windows import LOOKBACK_DAYS, DateRange
-
-PUBLISHED = ("stats.overview_1h", "stats.overview_1d", "stats.revenue_1h", "stats.revenue_1d")
 
 # Another process may hold the file for the length of a statement (a notebook, a query of the UI).
 _LOCK_WAIT_SECONDS = 30.0
@@ -105,7 +103,7 @@ class DuckDBWarehouse:
         with self._connect(read_only=True) as connection:
             connection.register("days", pa.table({"day": pa.array(list(days(start, end)), pa.date32())}))
             connection.register("models", pa.table({"model": pa.array(list(models), pa.string())}))
-            return [row[0] for row in connection.execute(BEHIND_SQL).fetchall()]
+            return [row[0] for row in connection.execute(f"with {BEHIND_SQL}").fetchall()]
 
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
         with self._connect() as connection:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ingestion_platform.resources.archive import ArchiveObject, days
 from ingestion_platform.resources.warehouse import DayLoad
 from ingestion_platform.windows import DateRange
-
-if TYPE_CHECKING:
-    from ingestion_platform.resources.archive_lines import LineBatch
 
 
 class Missing(NamedTuple):
@@ -40,6 +37,23 @@ def missing_objects(
     )
 
 
+class Batch(Protocol):
+    """Objects that were loaded together, and those of them that could not be read, each with the reason."""
+
+    @property
+    def objects(self) -> list[ArchiveObject]: ...
+
+    @property
+    def errors(self) -> list[tuple[ArchiveObject, str]]: ...
+
+
+class LoadedObjects(NamedTuple):
+    """A batch of which nothing else is known here."""
+
+    objects: list[ArchiveObject]
+    errors: list[tuple[ArchiveObject, str]]
+
+
 class LoadTally:
     """Collects what one load did and lays it out by arrival date."""
 
@@ -55,7 +69,7 @@ class LoadTally:
         """Rows of removed objects are gone; they had these event dates."""
         self._removed_dates |= set(event_dates)
 
-    def loaded(self, batch: LineBatch, ledger: list[dict[str, Any]]) -> None:
+    def loaded(self, batch: Batch, ledger: list[dict[str, Any]]) -> None:
         """A batch is in the table, with these ledger rows."""
         self.done += len(batch.objects) + len(batch.errors)
         self._ledger += ledger

@@ -27,6 +27,9 @@ Progress = Callable[[int, int], None]
 LOG_ID_NAMESPACE = "da69e958-fee3-428b-9dc3-e7586429fcfc"
 """log_id = uuid5 of this and "<filename>:<row>", the same on every warehouse."""
 
+PUBLISHED = ("stats.overview_1h", "stats.overview_1d", "stats.revenue_1h", "stats.revenue_1d")
+"""What `publish` writes."""
+
 
 class WarehouseError(Exception):
     """The warehouse cannot do what was asked; the message says why and what to do, in one line."""
@@ -109,7 +112,7 @@ class Warehouse(Protocol):
 
 
 BEHIND_SQL = f"""
-    with changes as (
+    changes as (
         select event_date, load_id from raw.event_date_changes
     ),
     needed as (
@@ -126,4 +129,4 @@ BEHIND_SQL = f"""
     where coalesce(b.load_id, -1) < n.load_id
     order by n.day
 """
-"""Reads two relations that the caller supplies: days(day) and models(model)."""
+"""Goes on after a WITH that supplies two relations: days(day) and models(model); platform/windows.py has the inverse."""

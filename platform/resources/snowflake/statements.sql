@@ -1,0 +1,144 @@
+-- The loader's other statements, each under its name. `?` are bound; a list is bound as one JSON text and unfolded by FLATTEN.
+
+-- name: existing_tables
+select lower(table_schema || '.' || table_name) from information_schema.tables where table_schema in ('RAW', 'EVENTS');
+
+-- name: existing_schemas
+select lower(schema_name) from information_schema.schemata;
+
+-- name: start_counter
+insert into raw.load_counter select 0 where not exists (select 1 from raw.load_counter);
+
+-- name: held_objects
+select object_key, size_bytes, etag from raw.load_history where arrival_date >= ? and arrival_date < ?;
+
+-- name: held_by_date
+select arrival_date, sum(row_count), sum(bad_lines)
+from raw.load_history
+where arrival_date >= ? and arrival_date < ?
+group by arrival_date;
+
+-- Objects of which RAW.LOGS holds another number of rows than the ledger says: a pipe and the loader took the same object at the same
+-- time, or rows were deleted by hand. Only what was loaded lately can be so, and only that is counted.
+-- name: unequal_objects
+select held.object_key
+from raw.load_history as held
+left join (
+    select log_filename, count(*) as row_count
+    from raw.logs
+    where arrival_date >= ? and arrival_date < ?
+        and log_filename in (
+            select object_key from raw.load_history where loaded_at >= cast(? as timestamp_ntz)
+        )
+    group by log_filename
+) as found on found.log_filename = held.object_key
+where held.arrival_date >= ? and held.arrival_date < ?
+    and held.loaded_at >= cast(? as timestamp_ntz)
+    and coalesce(found.row_count, 0) <> held.row_count;
+
+-- name: rows_of_objects
+select log_filename, event_date, count(*)
+from raw.logs
+where arrival_date >= ? and arrival_date <= ?
+    and log_filename in (select value::varchar from table(flatten(input => parse_json(?))))
+group by log_filename, event_date;
+
+-- What any load, a pipe's or a COPY's, met in the files of the last fortnight.
+-- name: copy_history
+select file_name, max(error_count)
+from table(information_schema.copy_history(table_name => 'RAW.LOGS', start_time => dateadd(day, -13, current_timestamp())))
+group by file_name;
+
+-- name: touched_dates
+select to_json(event_dates)
+from raw.load_history
+where object_key in (select value::varchar from table(flatten(input => parse_json(?))));
+
+-- name: delete_logs
+delete from raw.logs
+where arrival_date >= ? and arrival_date <= ?
+    and log_filename in (select value::varchar from table(flatten(input => parse_json(?))));
+
+-- name: delete_bad_lines
+delete from raw.bad_lines
+where log_filename in (select value::varchar from table(flatten(input => parse_json(?))));
+
+-- name: delete_ledger
+delete from raw.load_history
+where object_key in (select value::varchar from table(flatten(input => parse_json(?))));
+
+-- name: insert_bad_lines
+insert into raw.bad_lines (log_id, log_filename, log_file_row_number, arrival_date, payload)
+select
+    value:log_id::varchar, value:log_filename::varchar, value:log_file_row_number::number, value:arrival_date::date,
+    value:payload::varchar
+from table(flatten(input => parse_json(?)));
+
+-- name: insert_ledger
+insert into raw.load_history
+    (load_id, object_key, arrival_date, etag, size_bytes, row_count, bad_lines, event_dates, loaded_at)
+select
+    value:load_id::number, value:object_key::varchar, value:arrival_date::date, value:etag::varchar, value:size_bytes::number,
+    value:row_count::number, value:bad_lines::number, value:event_dates, value:loaded_at::varchar::timestamp_ntz
+from table(flatten(input => parse_json(?)));
+
+-- The lock of the ledger's writers, held until their transaction ends.
+-- name: take_number
+update raw.load_counter set load_id = load_id + 1;
+
+-- name: number_taken
+select max(load_id) from raw.load_counter;
+
+-- name: forget_changes
+delete from raw.event_date_changes
+where event_date in (select value::varchar::date from table(flatten(input => parse_json(?))));
+
+-- name: note_changes
+insert into raw.event_date_changes (event_date, load_id)
+select value::varchar::date, cast(? as number) from table(flatten(input => parse_json(?)));
+
+-- name: head
+select coalesce(max(load_id), 0) from raw.event_date_changes;
+
+-- name: forget_builds
+delete from raw.build_history
+where event_date >= ? and event_date < ?
+    and model in (select value::varchar from table(flatten(input => parse_json(?))));
+
+-- name: note_builds
+insert into raw.build_history (model, event_date, load_id)
+select m.value::varchar, d.value::varchar::date, cast(? as number)
+from table(flatten(input => parse_json(?))) as m, table(flatten(input => parse_json(?))) as d;
+
+-- name: unparsed_user_agents
+select distinct found.user_agent
+from (
+    select
+        coalesce(
+            nullif(trim(data:request.body.ua::varchar), ''), nullif(trim(data:context.user_agent::varchar), '')
+        ) as user_agent
+    from raw.logs
+    where event_date >= ? and event_date <= ?
+) as found
+where found.user_agent is not null
+    and found.user_agent not in (select known.user_agent from events.user_agents as known where known.parser_version = ?)
+order by found.user_agent;
+
+-- name: delete_user_agents
+delete from events.user_agents
+where user_agent in (select value:user_agent::varchar from table(flatten(input => parse_json(?))));
+
+-- name: insert_user_agents
+insert into events.user_agents (
+    user_agent_id, user_agent, browser_name, browser_version, browser_major, os_name, os_version, device_type, device_model,
+    device_vendor, is_bot, bot_reason, parser_version
+)
+select
+    value:user_agent_id::varchar, value:user_agent::varchar, value:browser_name::varchar, value:browser_version::varchar,
+    value:browser_major::varchar, value:os_name::varchar, value:os_version::varchar, value:device_type::varchar,
+    value:device_model::varchar, value:device_vendor::varchar, value:is_bot::boolean, value:bot_reason::varchar,
+    value:parser_version::varchar
+from table(flatten(input => parse_json(?)));
+
+-- name: count_user_agents
+select count(*), count_if(is_bot) from events.user_agents;

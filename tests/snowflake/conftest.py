@@ -1,0 +1,153 @@
+"""Both warehouses on one bench: DuckDB in a file, and Snowflake's real adapters and connector against a fakesnow server.
+
+The server is a process of its own, as Snowflake is; the archive is a moto S3 bucket, whose objects both warehouses read (DuckDB
+through boto3, Snowflake's side through the stage). A pass proves the adapter path, the dialect and the logic, not Snowflake.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from dbt.cli.main import dbtRunner
+from moto.server import ThreadedMotoServer
+
+from ingestion_platform.resources.archive import S3Archive
+from ingestion_platform.resources.snowflake_warehouse import SnowflakeWarehouse
+
+TESTS = Path(__file__).parents[1]
+BUCKET = "clickstream-archive"
+
+
+def _load(name: str, path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+bench = _load("models_bench", TESTS / "models" / "conftest.py")
+
+
+@pytest.fixture(scope="session")
+def s3(monkeypatch_session: pytest.MonkeyPatch) -> Iterator[str]:
+    """The endpoint of a moto server; this process and its children use it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+    }.items():
+        monkeypatch_session.setenv(name, value)
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def monkeypatch_session() -> Iterator[pytest.MonkeyPatch]:
+    patch = pytest.MonkeyPatch()
+    yield patch
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def snowflake_port(s3: str) -> Iterator[int]:
+    """The port of a patched fakesnow server in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", str(TESTS / "emulators" / "fakesnow_server.py")],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
+        assert process.stdout is not None
+        ready = process.stdout.readline().split()
+        watchdog.cancel()
+        assert ready[:1] == ["ready"], "the fakesnow server did not start"
+        yield int(ready[1])
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+class SnowflakeBench(bench.Bench):
+    """The bench of tests/models over Snowflake: a database and a bucket of its own."""
+
+    def __init__(self, root: Path, runner: dbtRunner, port: int, name: str) -> None:
+        self.environ = {"INGEST_ENV": "emulated", "SNOWFLAKE_PORT": str(port), "SNOWFLAKE_DATABASE": name.upper()}
+        self.bucket = f"{BUCKET}-{name.replace('_', '-')}"
+        super().__init__(root, runner)
+
+    def __post_init__(self) -> None:
+        boto3.client("s3").create_bucket(
+            Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        self.archive = S3Archive(self.bucket)
+        self.warehouse = SnowflakeWarehouse.from_environment(self.environ)
+        self.delivered, self.built = 0, []
+        self.make_landing()
+
+    def make_landing(self) -> None:
+        """What infra/ makes in production: schemas, stage and file format."""
+        for statement in (
+            *(f"create schema if not exists {schema}" for schema in ("raw", "staging", "events", "events_live", "stats")),
+            "create or replace file format raw.archive_json type = json compression = gzip",
+            f"create stage if not exists raw.archive url = 's3://{self.bucket}/stream_data/'",
+        ):
+            self.warehouse.query(statement)
+
+    def dbt(self, command: str, start: Any, end: Any, *more: str) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environ.items():
+                patch.setenv(name, value)
+            super().dbt(command, start, end, *more)
+
+
+@pytest.fixture(scope="session")
+def dbt_runner() -> dbtRunner:
+    os.environ.setdefault("DBT_DUCKDB_PATH", ":memory:")
+    return dbtRunner()
+
+
+_made = 0
+
+
+@pytest.fixture
+def make_bench(
+    tmp_path: Path, dbt_runner: dbtRunner, snowflake_port: int
+) -> Callable[[str], Any]:
+    """Makes benches: `make_bench("snowflake")`, `make_bench("duckdb")`."""
+
+    def make(kind: str) -> Any:
+        global _made
+        _made += 1
+        root = tmp_path / f"{kind}{_made}"
+        root.mkdir()
+        if kind == "duckdb":
+            return bench.Bench(root, dbt_runner)
+        return SnowflakeBench(root, dbt_runner, snowflake_port, f"bench_{_made}")
+
+    return make
+
+
+@pytest.fixture(name="record")
+def _record() -> Callable[..., dict[str, Any]]:
+    return bench.record
+
+
+@pytest.fixture(name="at")
+def _at() -> Callable[[str], Any]:
+    return bench.at
