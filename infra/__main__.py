@@ -125,7 +125,6 @@ pulumi.export(
             "SNOWFLAKE_ROLE": access.write.name,
             "SNOWFLAKE_WAREHOUSE": warehouse.compute.name,
             "SNOWFLAKE_DATABASE": warehouse.database.name,
-            "SNOWFLAKE_STAGE": pulumi.Output.concat(warehouse.database.name, ".RAW.", landing.stage.name),
         }
     ),
 )

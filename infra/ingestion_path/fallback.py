@@ -8,6 +8,8 @@ are idle.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pulumi_aws as aws
 
@@ -39,7 +41,7 @@ class FallbackQueue(pulumi.ComponentResource):
         )
         self.register_outputs({"queue": self.queue.url})
 
-    def _queue(self, name: str, queue_name: str, **arguments: pulumi.Input[object]) -> aws.sqs.Queue:
+    def _queue(self, name: str, queue_name: str, **arguments: Any) -> aws.sqs.Queue:
         queue = aws.sqs.Queue(
             name,
             name=queue_name,

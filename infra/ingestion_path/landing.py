@@ -53,7 +53,7 @@ class Landing(pulumi.ComponentResource):
         super().__init__("clickstream:snowflake:Landing", name, None, opts)
         inside = pulumi.ResourceOptions(parent=self)
         url = pulumi.Output.concat("s3://", archive.bucket.bucket, "/", DATA_PREFIX)
-        place = {"database": warehouse.database.name, "schema": warehouse.schemas[RAW_SCHEMA].name}
+        database, schema = warehouse.database.name, warehouse.schemas[RAW_SCHEMA].name
 
         self.integration = snowflake.StorageIntegrationAws(
             f"{name}-integration",
@@ -82,15 +82,16 @@ class Landing(pulumi.ComponentResource):
             opts=inside,
         )
         self.file_format = snowflake.FileFormatJson(
-            f"{name}-format", name="ARCHIVE_JSON", compression="GZIP", **place, opts=inside
+            f"{name}-format", name="ARCHIVE_JSON", compression="GZIP", database=database, schema=schema, opts=inside
         )
         self.stage = snowflake.StageExternalS3(
             f"{name}-stage",
             name="ARCHIVE",
             url=url,
             storage_integration=self.integration.name,
-            file_format={"format_name": self.file_format.fully_qualified_name},
-            **place,
+            file_format=snowflake.StageExternalS3FileFormatArgs(format_name=self.file_format.fully_qualified_name),
+            database=database,
+            schema=schema,
             opts=inside,
         )
         self.pipe = snowflake.Pipe(
@@ -102,7 +103,8 @@ class Landing(pulumi.ComponentResource):
                 stage=self.stage.fully_qualified_name,
                 file_format=self.file_format.fully_qualified_name,
             ).apply(lambda known: copy_into_logs(**known)),
-            **place,
+            database=database,
+            schema=schema,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[may_read],

@@ -1,7 +1,8 @@
 """The raw schema as plain data: the columns of RAW.LOGS and RAW.LOAD_HISTORY, and the COPY that fills the first.
 
-The platform's loader has its own SQL for the same tables (`platform/resources/`); this program may not import it, so
-the definition stands here as data and `tests/infra/test_infra_raw_tables.py` compares the two, column by column.
+The platform's loader has its own SQL for the same tables (`platform/resources/snowflake/`); this program may not
+import it, so the definition stands here as data and `tests/infra/test_infra_raw_tables.py` compares the two, column
+by column and expression by expression.
 
 A load allows fewer expressions than a query: no joins, no common table expressions, no LEAST, GREATEST or DATEADD, no
 format argument in TO_DATE. And none here may raise on a strange value, because an error in an expression stops the

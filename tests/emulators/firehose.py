@@ -60,8 +60,8 @@ class FirehoseEmulator:
         def put_record_batch(backend: FirehoseBackend, name: str, records: list[dict[str, Any]]) -> dict[str, Any]:
             return emulator._put(backend, name, records)
 
-        FirehoseBackend.put_s3_records = put_s3_records  # type: ignore[method-assign]
-        FirehoseBackend.put_record_batch = put_record_batch  # type: ignore[method-assign]
+        FirehoseBackend.put_s3_records = put_s3_records  # type: ignore
+        FirehoseBackend.put_record_batch = put_record_batch  # type: ignore
         return self
 
     def __exit__(

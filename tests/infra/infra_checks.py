@@ -35,7 +35,7 @@ NO_EDGES = (("landing-integration", "landing-role"),)
 EXPORTS = {"endpoint", "bucket", "stream", "database", "roles", "stuckQueue", "platformPolicy", "env"}
 ENV_NAMES = [
     "INGEST_ENV", "COLLECT_URL", "AWS_REGION", "ARCHIVE_BUCKET", "DELIVERY_STREAM", "SNOWFLAKE_ACCOUNT",
-    "SNOWFLAKE_USER", "SNOWFLAKE_ROLE", "SNOWFLAKE_WAREHOUSE", "SNOWFLAKE_DATABASE", "SNOWFLAKE_STAGE",
+    "SNOWFLAKE_USER", "SNOWFLAKE_ROLE", "SNOWFLAKE_WAREHOUSE", "SNOWFLAKE_DATABASE",
 ]  # fmt: skip
 
 

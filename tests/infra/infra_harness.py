@@ -20,7 +20,7 @@ from typing import Any
 
 import pulumi
 import pulumi.runtime
-import yaml
+import yaml  # type: ignore[import-untyped]
 from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime import rpc
 from pulumi.runtime import settings as pulumi_settings
@@ -211,7 +211,7 @@ class PlainMocks(pulumi_mocks.Mocks):
         computed = outputs_of(args.typ, args.name, args.inputs, self.account)
         return computed.pop("id", f"{args.name}-id"), {**args.inputs, **computed}
 
-    def call(self, args: pulumi_mocks.MockCallArgs) -> dict[Any, Any]:
+    def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program asks the engine: {args.token}; it should need no lookup")
 
 
@@ -251,11 +251,11 @@ def run_program(
     asyncio.set_event_loop(loop)
     given = {key: value for key, value in settings.items() if value is not None}
     pulumi.runtime.set_all_config(given, list(secret_keys))
-    pulumi_settings.set_root_resource(None)
+    pulumi_settings.set_root_resource(None)  # type: ignore[arg-type]  # forgets the run before
     pulumi_mocks.set_mocks(
         answers, project="clickstream", stack=stack, preview=preview, monitor=RecordingMonitor(answers, recorded)
     )
-    pulumi_settings.set_root_resource(None)
+    pulumi_settings.set_root_resource(None)  # type: ignore[arg-type]  # run_in_stack makes its own
     try:
         loop.run_until_complete(run_in_stack(lambda: _program(folder)))
     finally:

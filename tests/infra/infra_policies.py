@@ -13,7 +13,7 @@ import json
 import re
 import sys
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def mentioned_actions(policies: Iterable[Statement]) -> Iterator[tuple[str, Stat
 
 
 def allowed_calls(
-    policies: list[Statement], resources: Iterable[str], context: Mapping[str, str] | None = None
+    policies: Sequence[Statement], resources: Iterable[str], context: Mapping[str, str] | None = None
 ) -> set[tuple[str, str]]:
     """All (action, resource) pairs, out of every action of AWS and the given resources, that the statements allow."""
     candidates = {action for action, _ in mentioned_actions(policies)}

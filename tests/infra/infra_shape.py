@@ -34,7 +34,8 @@ def shape_problems(graph: Graph) -> list[str]:
 @cache
 def _arguments_class(type_: str) -> type:
     package, module, _name = type_.split(":")
-    known = {item.mod_info["mod"]: item.mod_info for item in rpc._RESOURCE_MODULES[f"{package}:{module}"]}
+    registered: list[Any] = rpc._RESOURCE_MODULES[f"{package}:{module}"]
+    known = {item.mod_info["mod"]: item.mod_info for item in registered}
     info = known[module]
     python = importlib.import_module(info["fqn"])
     class_name = info["classes"][type_]
@@ -47,9 +48,10 @@ def _arguments_class(type_: str) -> type:
 @cache
 def _fields(cls: type) -> tuple[dict[str, Any], frozenset[str]]:
     """Wire name to type, and the required wire names."""
-    hints = typing.get_type_hints(cls.__init__)
+    constructor: Any = cls.__init__  # type: ignore[misc]
+    hints = typing.get_type_hints(constructor)
     wire = _types.input_type_py_to_pulumi_names(cls)
-    parameters = inspect.signature(cls.__init__).parameters
+    parameters = inspect.signature(constructor).parameters
     required = {
         wire[name] for name in wire if name in parameters and parameters[name].default is inspect.Parameter.empty
     }

@@ -54,7 +54,7 @@ class World(pulumi_mocks.Mocks):
             if (node.type, node.name) in self.made
         }
 
-    def call(self, args: pulumi_mocks.MockCallArgs) -> dict[Any, Any]:
+    def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program asks the engine: {args.token}; it should need no lookup")
 
     def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:

@@ -31,7 +31,7 @@ def test_wildcards_reach_as_far_as_iam_lets_them() -> None:
 
 def test_deny_wins() -> None:
     """Whatever else allows it."""
-    denied = [*policy(), {"Effect": "Deny", "Action": "*", "Resource": "*"}]
+    denied: list[dict[str, object]] = [*policy(), {"Effect": "Deny", "Action": "*", "Resource": "*"}]
     assert not is_allowed(denied, "firehose:PutRecordBatch", STREAM)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import infra_access_checks
@@ -79,7 +80,19 @@ def test_env_block_names_this_stack(production: Graph) -> None:
     assert lines["ARCHIVE_BUCKET"] == production.exports["bucket"]
     assert lines["COLLECT_URL"] == production.exports["endpoint"]
     assert lines["SNOWFLAKE_ROLE"] == production.exports["roles"]["write"]
-    assert lines["SNOWFLAKE_STAGE"] == f"{production.exports['database']}.RAW.ARCHIVE"
+    assert lines["SNOWFLAKE_DATABASE"] == production.exports["database"]
+
+
+@pytest.mark.parametrize("name", infra_checks.ENV_NAMES)
+def test_every_name_of_the_env_block_is_read(name: str) -> None:
+    """A name that nothing reads looks like a setting and does nothing. AWS_REGION is read by boto3 too."""
+    sources = [
+        file
+        for folder in ("platform", "collector", "simulations", "dbt_models")
+        for file in (ROOT / folder).rglob("*")
+        if file.suffix in (".py", ".yml") and "target" not in file.parts
+    ]
+    assert any(re.search(rf"\b{name}\b", file.read_text()) for file in sources)
 
 
 def test_settings_reach_their_resources(staging: Graph, production: Graph) -> None:

@@ -1,18 +1,18 @@
 """The raw tables and the pipe's COPY against the platform's loader: one definition, no drift.
 
-The program may not import the platform, so these tests do. Three comparisons: columns and types with the loader's SQL
-for Snowflake once that exists (`platform/resources/snowflake/*.sql`) and with the embedded warehouse's tables in any
-case; the COPY's expressions with what Snowflake allows in a load; and the rows that the expressions give, run by
-fakesnow, with the rows that the embedded warehouse's loader gives for the same lines.
+The program may not import the platform, so these tests read both. Columns and types are compared with the loader's
+SQL for Snowflake (`platform/resources/snowflake/`) and with the embedded warehouse's tables; the COPY with the
+loader's COPY and with what Snowflake allows in a load; and the rows that its expressions give, run by fakesnow, with
+the rows that the embedded warehouse's loader gives for the same lines.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -39,7 +39,11 @@ KEY = "stream_data/2026/03/01/00/clickstream-hits-1-2026-03-01-00-05-00-0b0f6f0e
 
 def copy_of(graph: Graph) -> tuple[list[str], list[exp.Expression], str]:
     """Target columns, source expressions and text of the pipe's COPY, parsed as Snowflake's SQL."""
-    text = graph.named("landing-pipe").inputs["copyStatement"]
+    return parsed_copy(graph.named("landing-pipe").inputs["copyStatement"])
+
+
+def parsed_copy(text: str) -> tuple[list[str], list[exp.Expression], str]:
+    """The same of any COPY with a SELECT."""
     (copy,) = sqlglot.parse(text, dialect="snowflake")
     assert isinstance(copy, exp.Copy)
     columns = [column.name for column in copy.this.expressions]
@@ -55,16 +59,15 @@ def declared(graph: Graph) -> dict[str, dict[str, str]]:
     }
 
 
-def created_by(files: list[Path]) -> dict[str, dict[str, str]]:
-    """Column types by table, from the CREATE TABLE statements of Snowflake scripts."""
+def created_by(script: str) -> dict[str, dict[str, str]]:
+    """Column types by table, from the CREATE TABLE statements of a script for Snowflake."""
     tables: dict[str, dict[str, str]] = {}
-    for file in files:
-        for statement in sqlglot.parse(file.read_text(), dialect="snowflake"):
-            if isinstance(statement, exp.Create) and statement.kind == "TABLE":
-                columns = [column for column in statement.this.expressions if isinstance(column, exp.ColumnDef)]
-                tables[statement.this.this.name.upper()] = {
-                    column.name.upper(): kind(column.args["kind"]) for column in columns
-                }
+    for statement in sqlglot.parse(script, dialect="snowflake"):
+        if isinstance(statement, exp.Create) and statement.kind == "TABLE":
+            columns = [column for column in statement.this.expressions if isinstance(column, exp.ColumnDef)]
+            tables[statement.this.this.name.upper()] = {
+                column.name.upper(): kind(column.args["kind"]) for column in columns
+            }
     return tables
 
 
@@ -97,16 +100,44 @@ def kind(type_: Any) -> str:
 
 def test_raw_tables_are_those_of_the_snowflake_loader(production: Graph) -> None:
     """The loader creates what it does not find: with other columns than Pulumi's, the second of the two would fail."""
-    wanted = created_by(sorted(PLATFORM_SQL.glob("*.sql")))
-    assert {
-        name: columns for name, columns in declared(production).items() if wanted.get(name, columns) != columns
-    } == {}
+    wanted = created_by((PLATFORM_SQL / "tables.sql").read_text())
+    assert declared(production) == {table: wanted[table] for table in declared(production)}
+
+
+def test_raw_tables_are_clustered_as_the_loader_clusters_them(production: Graph) -> None:
+    """Every delete and reload of a date would otherwise scan the whole table."""
+    script = (PLATFORM_SQL / "tables.sql").read_text().upper()
+    (keys,) = re.findall(r"CLUSTER BY \(([^)]*)\)", script)
+    assert production.named("warehouse-logs").inputs["clusterBies"] == keys.split(", ")
+    assert "clusterBies" not in production.named("warehouse-load-history").inputs
 
 
 def test_raw_tables_are_those_of_the_embedded_warehouse(production: Graph) -> None:
     """Laptop and cloud are twins: a column added to one raw table must come to the other."""
     twins = embedded()
     assert declared(production) == {table: twins[table] for table in declared(production)}
+
+
+def test_pipe_runs_the_loaders_copy(production: Graph) -> None:
+    """The same SELECT into the same columns, from the stage and in the format that the loader names, bad lines
+    skipped.
+    """
+    columns, sources, text = copy_of(production)
+    script = (PLATFORM_SQL / "copy_logs.sql").read_text()
+    loaders_columns, loaders_sources, _ = parsed_copy(re.sub(r"--.*", "", script).replace("(:files)", "('a.gz')"))
+    assert [name.upper() for name in loaders_columns] == columns
+    for name, ours, theirs in zip(columns, sources, loaders_sources, strict=True):
+        assert ours.sql("snowflake").lower() == theirs.sql("snowflake").lower(), name
+    for part in (
+        "into raw\\.logs",
+        "from @raw\\.archive\\b",
+        "format_name = 'raw\\.archive_json'",
+        "on_error = continue",
+    ):
+        assert re.search(part, script), part
+    database = production.exports["database"]
+    for part in (f'INTO "{database}"."RAW"."LOGS"', f'FROM @"{database}"."RAW"."ARCHIVE"\n', '"RAW"."ARCHIVE_JSON"'):
+        assert part in text
 
 
 def test_copy_fills_every_raw_column_in_its_place(production: Graph) -> None:
@@ -219,7 +250,7 @@ def loaded_by_copy(production: Graph) -> list[dict[str, Any]]:
         for number, record in enumerate(LINES, 1):
             cursor.execute("insert into lines select %s, %s, parse_json(%s)", (KEY, number, json.dumps(record)))
         cursor.execute(f"select {selected} from lines order by n")
-        return [dict(row) for row in cursor.fetchall()]  # type: ignore[call-overload]
+        return [dict(row) for row in cursor.fetchall()]
 
 
 def test_pipe_and_loader_give_equal_rows(
