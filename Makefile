@@ -7,8 +7,8 @@ SHELL := /bin/bash
 -include .env
 DATA_DIR ?= ./data
 export DATA_DIR
-# A value that was given is handed on; one that was not stays unset, so that the program's own default holds.
-export $(foreach v,INGEST_ENV PARTITIONS_START COLLECTOR_PORT DAGSTER_PORT COLLECT_URL DATA_FOLDER N_EVENTS,$(if $(value $(v)),$(v)))
+# What .env sets is handed on to the programs; what it does not set stays unset, so that their own defaults hold.
+export $(shell sed -n 's/^\([A-Z][A-Z0-9_]*\)=.*/\1/p' .env 2>/dev/null)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
