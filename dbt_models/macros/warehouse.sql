@@ -111,6 +111,19 @@
     nullif(listagg(distinct {{ expression }}, '|') within group (order by {{ expression }}), '')
 {%- endmacro %}
 
+{# ---- the newest value up to a row that is not null ------------------------------------------------------------------------------ #}
+{% macro last_known(expression, window) -%}
+    {{ return(adapter.dispatch("last_known")(expression, window)) }}
+{%- endmacro %}
+
+{% macro duckdb__last_known(expression, window) -%}
+    last_value({{ expression }} ignore nulls) over ({{ window }})
+{%- endmacro %}
+
+{% macro snowflake__last_known(expression, window) -%}
+    last_value({{ expression }}) ignore nulls over ({{ window }})
+{%- endmacro %}
+
 {# ---- moments ------------------------------------------------------------------------------------------------------------------ #}
 {% macro plus(moment, number, unit) -%}
     {{ moment }} + interval '{{ number }} {{ unit }}'

@@ -184,7 +184,7 @@ def explain(error: Any, access: SnowflakeAccess) -> str:
         advice = f"warehouse {access.warehouse} is suspended: alter warehouse {access.warehouse} set auto_resume = true"
     elif "stage" in low and "does not exist" in low:
         advice = f"grant usage on stage {access.database}.RAW.ARCHIVE to role {access.role} (pulumi up makes the stage)"
-    elif "does not exist or not authorized" in low or "insufficient privileges" in low or number in (2003, 2043, 3001):
+    elif "does not exist or not authorized" in low or "insufficient privileges" in low or number == 3001:
         advice = f"missing, or role {access.role} may not use it (SNOWFLAKE_DATABASE={access.database}); infra/ makes objects and grants"
     elif number in (250001, 250003, 290404) or "could not connect" in low or "failed to connect" in low:
         advice = "SNOWFLAKE_ACCOUNT is wrong or cannot be reached from here"

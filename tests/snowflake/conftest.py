@@ -11,7 +11,9 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +111,41 @@ class SnowflakeBench(bench.Bench):
         ):
             self.warehouse.query(statement)
 
-    def dbt(self, command: str, start: Any, end: Any, *more: str) -> None:
+    def dbt(self, command: str, start: date, end: date, *more: str) -> None:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environ.items():
                 patch.setenv(name, value)
-            super().dbt(command, start, end, *more)
+            result = self.runner.invoke([
+                command, "--project-dir", str(bench.DBT_PROJECT), "--profiles-dir", str(bench.DBT_PROJECT), "--quiet",
+                "--no-use-colors", "--target-path", str(self.root.parent / "target_snowflake"), "--log-path", str(self.root / "logs"),
+                "--event-time-start", start.isoformat(), "--event-time-end", end.isoformat(), *more,
+            ])  # fmt: skip
+        problems = [
+            f"{r.node.name}: {r.message}"
+            for r in getattr(result.result, "results", None) or []
+            if r.status in ("error", "fail")
+        ]
+        assert result.success, "\n".join(problems) or result.exception
+
+
+def export(of: Any, relation: str, start: date, end: date) -> Counter[tuple[Any, ...]]:
+    """Every row of a relation's dates, columns by name, in one form for both warehouses: exact decimals, text as text."""
+    columns = sorted(row[0].lower() for row in of.rows(_COLUMNS.format(*relation.upper().split("."))))
+    assert columns, relation
+    rows = of.rows(
+        f"select {', '.join(columns)} from {relation} where event_date >= '{start}' and event_date < '{end}'"
+    )
+    return Counter(rows)
+
+
+_COLUMNS = (
+    "select column_name from information_schema.columns where upper(table_schema) = '{}' and upper(table_name) = '{}'"
+)
+
+
+@pytest.fixture(name="export")
+def _export() -> Callable[..., Counter[tuple[Any, ...]]]:
+    return export
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@
     every session lies on two dates at most and each date is a function of a bounded window.
 #}
 {% macro select_session_hits(live=false) -%}
+{%- set visitor = "partition by tracking_id, visitor_id order by event_at, received_at, event_id" -%}
+{%- set so_far = visitor ~ " rows between unbounded preceding and current row" -%}
 with hits as (
 
     select
@@ -23,14 +25,11 @@ ordered as (
 
     select
         hits.*,
-        lag(hits.event_at) over visitor as previous_at,
-        lag(hits.session_control) over visitor as previous_control
+        lag(hits.event_at) over ({{ visitor }}) as previous_at,
+        lag(hits.session_control) over ({{ visitor }}) as previous_control
     from hits
     left join {{ ref('int_duplicates' ~ ('_live' if live else '')) }} as duplicates on hits.log_id = duplicates.log_id
     where duplicates.log_id is null
-    window visitor as (
-        partition by hits.tracking_id, hits.visitor_id order by hits.event_at, hits.received_at, hits.event_id
-    )
 
 ),
 
@@ -89,18 +88,14 @@ select
     event_at,
     user_id,
     user_ip,
-    row_number() over visitor as visitor_hit_number,
+    row_number() over ({{ visitor }}) as visitor_hit_number,
     is_session_start,
-    last_value(
-        case
-            when is_session_start
-                then {{ uuid5('1ff91478-1da1-431f-b1fd-3ec39fff283c', "tracking_id || '|' || visitor_id || '|' || event_id") }}
-        end ignore nulls
-    ) over visitor as session_id,
-    max(case when is_session_start then event_at end) over visitor as session_started_at
+    {{ last_known(
+        "case when is_session_start then "
+        ~ uuid5('1ff91478-1da1-431f-b1fd-3ec39fff283c', "tracking_id || '|' || visitor_id || '|' || event_id")
+        ~ " end",
+        so_far
+    ) }} as session_id,
+    max(case when is_session_start then event_at end) over ({{ so_far }}) as session_started_at
 from starts
-window visitor as (
-    partition by tracking_id, visitor_id order by event_at, received_at, event_id
-    rows between unbounded preceding and current row
-)
 {%- endmacro %}
