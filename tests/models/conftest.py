@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
+from dbt.contracts.results import RunExecutionResult
 from isal import igzip
 
 from collector.archive_keys import object_key
@@ -59,6 +60,7 @@ class Bench:
 
     root: Path
     runner: dbtRunner
+    project: Path = DBT_PROJECT
     delivered: int = 0
     built: list[str] = field(default_factory=list)
 
@@ -89,16 +91,21 @@ class Bench:
 
     def dbt(self, command: str, start: date, end: date, *more: str) -> None:
         os.environ["DBT_DUCKDB_PATH"] = str(self.warehouse.path)
+        window = (
+            ("--event-time-start", start.isoformat(), "--event-time-end", end.isoformat())
+            if command in ("run", "build")
+            else ()
+        )
         result = self.runner.invoke([
             command, "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--quiet", "--no-use-colors",
             "--target-path", str(self.root.parent / "target"), "--log-path", str(self.root / "logs"),
-            "--event-time-start", start.isoformat(), "--event-time-end", end.isoformat(), *more,
+            *window, *more,
         ])  # fmt: skip
         # dbt-duckdb keeps the file open in this process; in production dbt has a process of its own.
         DuckDBConnectionManager.close_all_connections()
         messages = (
             []
-            if result.result is None
+            if not isinstance(result.result, RunExecutionResult)
             else [f"{r.node.name}: {r.message}" for r in result.result if r.status in ("error", "fail")]
         )
         assert result.success, "\n".join(messages) or result.exception
