@@ -67,6 +67,12 @@ lint: $(DEV) ## Lint and type-check
 bench: $(DEV) $(MANIFEST) ## Print the benchmarks (about five minutes)
 	@$(BIN)/python -m benchmarks
 
+bench-full: $(DEV) $(MANIFEST) ## The same at 36 million hits (about half an hour, 20 GB of disk)
+	@$(BIN)/python -m benchmarks --full
+
+bench-check: $(DEV) $(MANIFEST) ## Run the benchmarks and say which ratios moved since the last committed results
+	@$(BIN)/python -m benchmarks --check
+
 lock: ## Resolve the dependencies anew (needs uv)
 	bash requirements/resolve
 
@@ -92,4 +98,4 @@ $(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -pa
 	@$(PLATFORM) prepare
 	@touch $@
 
-.PHONY: help setup demo dev collect pump simulate replay doctor test test-browser test-infra lint bench lock clean
+.PHONY: help setup demo dev collect pump simulate replay doctor test test-browser test-infra lint bench bench-full bench-check lock clean
