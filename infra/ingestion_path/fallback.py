@@ -1,9 +1,8 @@
 """The fallback queue: where the collector parks hits that the stream keeps refusing, and the way back.
 
 A parked hit is an acknowledged hit, so nothing here may lose it: the redrive function puts it back on the stream, a
-failed try leaves it in the queue, and what still fails after a day and more is moved to the second queue, which
-raises an alarm and keeps it for two weeks (README, "Parked hits"). Two queues and a function cost nothing while they
-are idle.
+failed try leaves it in the queue, and what still fails after a day and more is moved to the stuck queue, which raises
+an alarm and keeps it for two weeks (README, "Parked hits").
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The tests of the Pulumi program: marked `infra`, skipped with a reason where its packages are not installed.
 
-`make test` installs requirements/dev.lock only; requirements/infra.lock brings Pulumi's packages, and `.ci/run` runs
-these tests with `pytest -m infra`. The modules of this folder import each other by name (`infra_*`), so the folder
-goes on the path.
+`make test` leaves them out; `make test-infra` installs requirements/infra.lock and runs them. The modules of this
+folder import each other by name (`infra_*`), so the folder goes on the path, and tests/emulators with it. Not tests/
+itself: its platform/ and snowflake/ would meet packages of those names.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 NEEDED = ("pulumi", "pulumi_aws", "pulumi_snowflake", "awslambdaric", "parliament", "moto")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
-for folder in (HERE, HERE.parent, HERE.parents[1]):
+for folder in (HERE, HERE.parent / "emulators", HERE.parents[1]):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
@@ -32,9 +32,7 @@ class SkippedModule(pytest.Module):
     """A test module that is not imported, because its imports would fail."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        pytest.skip(
-            f"{', '.join(MISSING)} not installed: pip install -r requirements/infra.lock", allow_module_level=True
-        )
+        pytest.skip(f"{', '.join(MISSING)} not installed: `make test-infra` installs them", allow_module_level=True)
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:

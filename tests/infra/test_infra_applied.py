@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 import pytest
-from emulators.firehose import FirehoseEmulator
+from firehose import FirehoseEmulator
 from infra_harness import Graph, Node
 from infra_http_api import HttpApi
 from infra_lambda import LambdaProcess, unpack

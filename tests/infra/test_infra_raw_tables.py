@@ -206,6 +206,8 @@ LINES = [
     line(request__timestamp=-1),
     line(request__timestamp=99999999999999),
     line(request__timestamp=1672531200000),  # years before its arrival
+    # the first and last date that an event may have beside its arrival on 2026-03-01, and one day further off
+    *(line(request__timestamp=day) for day in (1737763200000, 1737676800000, 1772409600000, 1772496000000)),
     line(event_id=None, context__tracking_id=None),  # as the seed's collector wrote it
     line(event_id="  "),
     line(context__client_id=" ", context__user_id="u-1", request__body__uid="u-2"),
