@@ -87,7 +87,8 @@ class LocalDeliveryStream:
         self._deliverer = threading.Thread(target=self._deliver_loop, name="collector-deliver", daemon=True)
 
     def start(self) -> None:
-        """Begin to take records. Journals that earlier processes left are delivered beside them."""
+        """Begin to take records. Journals that earlier processes left are delivered beside them. Raises OSError."""
+        self._spool.mkdir(parents=True, exist_ok=True)
         self._committer.start()
         self._deliverer.start()
 
@@ -197,12 +198,16 @@ class LocalDeliveryStream:
     # -- the delivery's thread -------------------------------------------------------------------------------------
     def _deliver_loop(self) -> None:
         left: list[Journal] = []
+        next_sweep = time.monotonic() + SWEEP_SECONDS
         while True:
-            try:
-                journal = self._sealed.get(timeout=SWEEP_SECONDS)
-            except queue.Empty:
+            # By the clock and not when the queue is empty: under a flood of hits it never is.
+            if time.monotonic() >= next_sweep:
                 left = [journal for journal in left if not self._deliver(journal)]
                 self._sweep()
+                next_sweep = time.monotonic() + SWEEP_SECONDS
+            try:
+                journal = self._sealed.get(timeout=max(0.0, next_sweep - time.monotonic()))
+            except queue.Empty:
                 continue
             if journal is None:
                 for undelivered in left:
@@ -215,14 +220,13 @@ class LocalDeliveryStream:
         """Deliver one of our own; False to try again later."""
         try:
             deliver(journal, self._archive)
+            journal.remove()
         except DamagedJournal as error:
             self._skip(error)
             journal.close()
         except Exception as error:  # tried again; a thread that died here would fill the spool
             logger.error("%s is not delivered yet: %s", journal.path.name, _reason(error))
             return False
-        else:
-            journal.remove()
         return True
 
     def _sweep(self) -> None:

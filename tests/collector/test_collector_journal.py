@@ -190,6 +190,23 @@ def test_a_stream_delivers_what_a_dead_neighbour_left(
     assert archived(archive.parent) == [{"n": 1}]
 
 
+def test_a_flood_does_not_keep_orphans_waiting(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, archived: Callable[[Path], list[Any]]
+) -> None:
+    """Orphans were looked for only when no journal had been sealed for a while, which under a flood is never."""
+    archive, spool = folders
+    monkeypatch.setattr("collector.local_stream.SWEEP_SECONDS", 0.3)
+    path = _written(spool, b'{"n":"orphan"}\n')
+    stream = LocalDeliveryStream(archive, spool, rotate_bytes=1)
+    stream.start()
+    deadline = time.monotonic() + 20
+    while path.exists() and time.monotonic() < deadline:
+        assert _put(stream, b'{"n":"flood"}\n')
+    assert time.monotonic() < deadline
+    stream.close()
+    assert sum(record["n"] == "orphan" for record in archived(archive.parent)) == 1
+
+
 def test_it_rotates_by_size_and_by_age(folders: tuple[Path, Path], archived: Callable[[Path], list[Any]]) -> None:
     """Neither a trickle of hits nor a flood of them may keep records from the archive."""
     archive, spool = folders
