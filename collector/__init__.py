@@ -1,0 +1,16 @@
+"""The collector: hits in over HTTP, records out to a delivery stream, the same code in Lambda and on a laptop.
+
+    contract, parameters          what a hit is and how it is read
+    records, fast_json            what becomes of it in the archive
+    web, intake, verdicts         a request, how it is judged, what it is answered
+    privacy, settings             what may reach disk, what an operator can set
+    gateway, handler, delivery,   Lambda: API Gateway's events, the entry, Firehose and the fallback queue,
+    telemetry, redrive            counters, the way back from the queue
+    server, serving, __main__,    the laptop: the application, how it is served, commands,
+    local_process                 as a subprocess of other code
+    journal, local_delivery,      the local delivery stream, from journal to object
+    local_stream
+    archive_keys                  how objects are named
+
+It imports nothing of this project's other folders, and in Lambda nothing but the standard library and boto3.
+"""

@@ -29,6 +29,8 @@ Hit = dict[str, Any]
 _BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 _INDEX = re.compile(r"([a-z]+)(\d{1,8})(?!\d)", re.ASCII)
 _MAX_NESTING = 32
+# Longest value whose check is remembered: the words and numbers of the protocol are shorter.
+_REMEMBERED_LENGTH = 24
 _FORMS = {
     Kind.INTEGER: re.compile(r"-?\d{1,18}", re.ASCII),
     Kind.CURRENCY: re.compile(r"-?(\d+(\.\d*)?|\.\d+)", re.ASCII),
@@ -159,7 +161,7 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def find_parameter(name: str) -> tuple[Parameter, bool] | None:
     """The contract's row for a parameter name, and whether its indexes are within bounds; None for a custom parameter.
 
@@ -183,18 +185,22 @@ def invalid_parameters(hit: Mapping[str, Any]) -> dict[str, str]:
     """
     invalid: dict[str, str] = {}
     for name, value in hit.items():
-        # This runs for every parameter of every hit: most are short ASCII texts, and need no closer look.
-        if value.__class__ is str and len(value) <= _plain_length(name) and value.isascii():
+        # This runs for every parameter of every hit. Most are short ASCII texts, which need no closer look, and most of
+        # the others are words and numbers that come again and again.
+        if value.__class__ is not str:
+            expectation = _expectation_missed(name, value)
+        elif len(value) <= _plain_length(name) and value.isascii():
             continue
-        found = find_parameter(name)
-        if found is not None and value != "":
-            expectation = _expectation_missed(*found, value)
-            if expectation is not None:
-                invalid[name] = expectation
+        elif len(value) <= _REMEMBERED_LENGTH:
+            expectation = _remembered_expectation(name, value)
+        else:
+            expectation = _expectation_missed(name, value)
+        if expectation is not None:
+            invalid[name] = expectation
     return invalid
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _plain_length(name: str) -> int:
     """How long an ASCII value of a parameter may be and fit whatever it says; -1 where that depends on the value."""
     found = find_parameter(name)
@@ -206,8 +212,11 @@ def _plain_length(name: str) -> int:
     return sys.maxsize if parameter.max_bytes is None else parameter.max_bytes
 
 
-def _expectation_missed(parameter: Parameter, in_bounds: bool, value: Any) -> str | None:
-    name, _, kind, max_bytes = parameter
+def _expectation_missed(name: str, value: Any) -> str | None:
+    found = find_parameter(name)
+    if found is None or value == "":
+        return None
+    (_, _, kind, max_bytes), in_bounds = found
     if not in_bounds:
         return "index"
     if not isinstance(value, str):
@@ -220,6 +229,9 @@ def _expectation_missed(parameter: Parameter, in_bounds: bool, value: Any) -> st
     if _FORMS[kind].fullmatch(value) is None:
         return kind.value
     return "non_negative" if name in NON_NEGATIVE and value.startswith("-") else None
+
+
+_remembered_expectation = lru_cache(maxsize=4096)(_expectation_missed)
 
 
 def queue_time_ms(hit: Mapping[str, Any]) -> int:
