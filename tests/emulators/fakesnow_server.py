@@ -6,8 +6,10 @@ names (hence the exact pin in pyproject.toml); docs/snowflake-emulation.md lists
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import sys
 import threading
 from typing import Any
 
@@ -150,6 +152,8 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     with serve() as connection:
         print(f"ready {connection['port']}", flush=True)
+        # uvicorn logs each request there: once nobody reads the pipe, a full one would stop the server.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         stop.wait()
 
 
