@@ -7,7 +7,8 @@ select lower(table_schema || '.' || table_name) from information_schema.tables w
 select lower(schema_name) from information_schema.schemata;
 
 -- name: start_counter
-insert into raw.load_counter select 0 where not exists (select 1 from raw.load_counter);
+insert into raw.load_counter
+select zero.load_id from (select 0 as load_id) as zero where not exists (select 1 from raw.load_counter);
 
 -- name: held_objects
 select object_key, size_bytes, etag from raw.load_history where arrival_date >= ? and arrival_date < ?;

@@ -1,0 +1,229 @@
+"""One contract, two warehouses: objects are loaded once each, whatever arrives, changes or goes, and the ledger says what that touches."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from isal import igzip
+
+from collector.archive_keys import object_key
+from ingestion_platform.resources import snowflake_sql
+from ingestion_platform.resources.archive import data_version
+from ingestion_platform.resources.snowflake_warehouse import PIPE_GRACE, SnowflakeWarehouse
+
+DAY, NEXT = date(2026, 1, 1), date(2026, 1, 2)
+WINDOW = (DAY, date(2026, 1, 4))
+
+
+@pytest.fixture(params=["duckdb", "snowflake"])
+def bench(request: pytest.FixtureRequest, make_bench: Any) -> Any:
+    return make_bench(request.param)
+
+
+def rows(bench: Any) -> list[tuple[Any, ...]]:
+    return bench.rows("select log_id, log_filename, event_date from raw.logs order by log_id")
+
+
+def current(bench: Any) -> bool:
+    held = bench.warehouse.loaded_versions(*WINDOW)
+    archived = bench.archive.objects(*WINDOW)
+    return held == {day: data_version([o for o in archived if o.arrival_date == day]) for day in held}
+
+
+def test_objects_are_loaded_once(bench, record, at) -> None:
+    """A second load of the same archive changes neither rows nor ledger; a date without objects is reported as such."""
+    bench.deliver([record(at("2026-01-01 10:00")), record(at("2026-01-01 10:01"))])
+    first = bench.warehouse.load(bench.archive, *WINDOW)
+    assert [(day.objects_loaded, day.rows, day.event_dates) for day in first] == [(1, 2, [DAY]), (0, 0, []), (0, 0, [])]
+    before, head = rows(bench), bench.warehouse.head()
+    again = bench.warehouse.load(bench.archive, *WINDOW)
+    assert [(day.objects, day.objects_loaded, day.rows, day.event_dates) for day in again][0] == (1, 0, 2, [])
+    assert (rows(bench), bench.warehouse.head()) == (before, head)
+    assert current(bench)
+
+
+def test_late_objects_name_the_dates_they_touch(bench, record, at) -> None:
+    """An object that arrives on the 2nd with hits of the 1st puts dates from the 31st to thirty days on behind, and a build catches up."""
+    bench.deliver([record(at("2026-01-01 23:59"), qt="1000")], arrived=at("2026-01-02 00:30"))
+    (_, second, _) = bench.warehouse.load(bench.archive, *WINDOW)
+    assert second.event_dates == [DAY]
+    asked = (date(2025, 12, 30), date(2026, 2, 2))
+    behind = bench.warehouse.behind(["logs", "sessions"], *asked)
+    assert (behind[0], behind[-1], len(behind)) == (date(2025, 12, 31), date(2026, 1, 31), 32)
+    bench.warehouse.mark_built(["logs"], *asked, bench.warehouse.head())
+    assert bench.warehouse.behind(["logs", "sessions"], *asked) == behind
+    bench.warehouse.mark_built(["sessions"], *asked, bench.warehouse.head())
+    assert bench.warehouse.behind(["logs", "sessions"], *asked) == []
+    bench.deliver([record(at("2026-01-02 12:00"))])
+    bench.warehouse.load(bench.archive, *WINDOW)
+    assert bench.warehouse.behind(["logs"], DAY, WINDOW[1])[0] == DAY
+
+
+def test_replaced_and_removed_objects_take_their_rows_with_them(bench, record, at) -> None:
+    """The table follows the archive when a privacy deletion rewrites one object and drops another."""
+    key = bench.deliver([record(at("2026-01-01 10:00")), record(at("2026-01-01 10:01"), cid="bob")])
+    gone = bench.deliver([record(at("2026-01-02 10:00"))])
+    bench.warehouse.load(bench.archive, *WINDOW)
+    head = bench.warehouse.head()
+    bench.archive.put(key, igzip.compress(b"no json\n"))
+    remove(bench, gone)
+    first, second, _ = bench.warehouse.load(bench.archive, *WINDOW)
+    assert (first.rows, first.bad_lines, first.objects_removed, first.event_dates) == (0, 1, 1, [DAY, NEXT])
+    assert (second.rows, second.objects_removed) == (0, 1)
+    assert rows(bench) == []
+    assert bench.warehouse.head() > head
+    assert current(bench)
+
+
+def test_bad_lines_cost_nobody_and_are_kept(bench, record, at) -> None:
+    """A line that is no JSON, or no UTF-8, is counted and kept with its number; the lines around it are loaded."""
+    key = bench.deliver([b"no json\n", record(at("2026-01-01 10:00")), b'{"a": 1\n', b"\xff\xfe\n", b"\n", b"7\n"], at("2026-01-01 11:00"))
+    (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
+    assert (day.rows, day.bad_lines) == (2, 3)
+    kept = bench.rows("select log_file_row_number, log_filename, arrival_date, trim(payload) from raw.bad_lines order by 1")
+    assert [(row[0], row[1], row[2]) for row in kept] == [(1, key, DAY), (3, key, DAY), (4, key, DAY)]
+    assert kept[0][3].startswith("no json")
+
+
+def test_an_unreadable_object_is_named_and_costs_no_other(bench, record, at) -> None:
+    """Half a gzip file is an error of its own; once it is restored the next load takes it."""
+    bench.deliver([record(at("2026-01-01 10:00"))])
+    key = bench.deliver([record(at("2026-01-01 11:00"))])
+    whole = bench.archive.read(key)
+    bench.archive.put(key, whole[: len(whole) // 2])
+    (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
+    assert day.rows == 1
+    assert [key in error for error in day.errors] == [True]
+    assert not current(bench)
+    bench.archive.put(key, whole)
+    (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
+    assert (day.rows, day.errors) == (2, [])
+    assert current(bench)
+
+
+def test_full_reload_gives_the_same_rows_under_a_new_number(bench, record, at) -> None:
+    """Deleting and loading a date anew, in one transaction, leaves rows as they were and puts the date behind."""
+    bench.deliver([record(at("2026-01-01 10:00")), b"no json\n"])
+    bench.deliver([record(at("2026-01-02 10:00"))])
+    bench.warehouse.load(bench.archive, *WINDOW)
+    before, head = rows(bench), bench.warehouse.head()
+    bench.warehouse.mark_built(["logs"], *WINDOW, head)
+    first, second, _ = bench.warehouse.load(bench.archive, *WINDOW, full_reload=(DAY, NEXT))
+    assert (first.objects_loaded, first.objects_removed, second.objects_loaded) == (1, 1, 0)
+    assert (rows(bench), bench.warehouse.behind(["logs"], DAY, NEXT)) == (before, [DAY])
+
+
+def test_a_failed_reload_leaves_the_old_rows(bench, record, at, monkeypatch) -> None:
+    """Rows of a date that is being reloaded are gone only when the new ones are there."""
+    bench.deliver([record(at("2026-01-01 10:00"))])
+    bench.warehouse.load(bench.archive, *WINDOW)
+    before = rows(bench)
+
+    def fail(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.warehouse.load(bench.archive, *WINDOW, full_reload=(DAY, NEXT), progress=fail)
+    assert rows(bench) == before
+    assert current(bench)
+
+
+def test_user_agents_are_parsed_once(bench, record, at) -> None:
+    """Each distinct string gets one row; a second look parses nothing."""
+    bench.deliver([record(at("2026-01-01 10:00")), record(at("2026-01-01 10:01"), agent="curl/8"), record(at("2026-01-01 10:02"))])
+    bench.warehouse.load(bench.archive, *WINDOW)
+    assert bench.warehouse.parse_user_agents(DAY, NEXT) == {"parsed": 2, "user_agents": 2, "bots": 1}
+    assert bench.warehouse.parse_user_agents(DAY, NEXT) == {"parsed": 0, "user_agents": 2, "bots": 1}
+
+
+def remove(bench: Any, key: str) -> None:
+    if hasattr(bench.archive, "client"):
+        bench.archive.client.delete_object(Bucket=bench.archive.bucket, Key=key)
+    else:
+        (bench.archive.root / key).unlink()
+
+
+# ---- beside a pipe: Snowflake only -----------------------------------------------------------------------------------------------
+
+
+def pipe_loads(bench: Any, *keys: str) -> None:
+    """What Snowpipe does: the same COPY, by another session, with a history of its own."""
+    bench.warehouse.query(snowflake_sql.copy_logs(keys))
+
+
+def test_what_a_pipe_has_loaded_is_only_noted(make_bench, record, at) -> None:
+    """An object of which RAW.LOGS has rows goes into the ledger, bad lines included, and is not copied again."""
+    bench = make_bench("snowflake")
+    bench.warehouse.create_tables()
+    key = bench.deliver([record(at("2026-01-01 10:00")), b"no json\n"])
+    pipe_loads(bench, key)
+    (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
+    assert (day.objects_loaded, day.rows, day.bad_lines, day.event_dates) == (1, 1, 1, [DAY])
+    assert len(rows(bench)) == 1
+    assert current(bench)
+
+
+def test_what_pipe_and_loader_took_at_once_is_mended_by_the_next_load(make_bench, record, at) -> None:
+    """The pipe commits an object that the loader has just copied: the next load finds more rows than the ledger says."""
+    bench = make_bench("snowflake")
+    key = bench.deliver([record(at("2026-01-01 10:00"))])
+    bench.warehouse.load(bench.archive, *WINDOW)
+    head = bench.warehouse.head()
+    pipe_loads(bench, key)
+    assert len(rows(bench)) == 2
+    (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
+    assert (day.objects_loaded, day.rows) == (1, 1)
+    assert len(rows(bench)) == 1
+    assert bench.warehouse.head() > head
+
+
+def test_young_objects_are_left_to_the_pipe(make_bench, record) -> None:
+    """Within the grace period an object is noted when the pipe has loaded it, and otherwise waits for the next load."""
+    bench = make_bench("snowflake")
+    beside = SnowflakeWarehouse(bench.environ, PIPE_GRACE)
+    now = datetime.now(UTC)
+    arrived = now - timedelta(minutes=1)
+    key = object_key("test", arrived, "b80c8fef-a677-5340-85fb-2c162d75df03")
+    bench.archive.put(key, igzip.compress(b'{"service": {"id": "api.collect"}}\n'))
+    window = (arrived.date(), arrived.date() + timedelta(days=1))
+    (day,) = beside.load(bench.archive, *window)
+    assert (day.objects, day.objects_loaded, day.rows) == (1, 0, 0)
+    pipe_loads(bench, key)
+    (day,) = beside.load(bench.archive, *window)
+    assert (day.objects_loaded, day.rows) == (1, 1)
+
+
+def test_statistics_are_published_alike(make_bench, record, at) -> None:
+    """Parquet files of both warehouses have the same columns, types and rows."""
+    benches = [make_bench("duckdb"), make_bench("snowflake")]
+    for bench in benches:
+        for schema in ("stats",):
+            execute(bench, f"create schema if not exists {schema}")
+        for name in ("overview_1h", "overview_1d", "revenue_1h", "revenue_1d"):
+            execute(
+                bench,
+                f"create table stats.{name} (event_date date, period timestamp, tracking_id varchar, hits bigint, money decimal(38, 9))",
+            )
+            execute(
+                bench,
+                f"insert into stats.{name} select '2026-01-01'::date, '2026-01-01 10:00:00'::timestamp, 'UA', 3, 10.01::decimal(38, 9)",
+            )
+    one, two = (bench.warehouse.publish(bench.root / "published", DAY, WINDOW[1]) for bench in benches)
+    assert [path.name for path in one] == [path.name for path in two]
+    for mine, its in zip(one, two, strict=True):
+        assert pq.read_table(mine).cast(pq.read_schema(its)).equals(pq.read_table(its))
+        assert [(field.name, field.type) for field in pq.read_schema(mine)] == [
+            (field.name, field.type) for field in pq.read_schema(its)
+        ]
+
+
+def execute(bench: Any, statement: str) -> None:
+    if isinstance(bench.warehouse, SnowflakeWarehouse):
+        bench.warehouse.query(statement)
+        return
+    bench.warehouse.create_tables()
+    with bench.warehouse._connect() as connection:
+        connection.execute(statement)
