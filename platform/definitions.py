@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import warnings
 
-from dagster import BetaWarning, Definitions, PreviewWarning, ResourceDefinition, in_process_executor
+from dagster import (
+    BetaWarning,
+    Definitions,
+    PreviewWarning,
+    ResourceDefinition,
+    in_process_executor,
+)
 
 from ingestion_platform import settings as environment
 from ingestion_platform.assets.archive_events import archive_asset

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import urllib.request
 from pathlib import Path
 
 from ingestion_platform.commands.errors import CommandError
@@ -25,12 +26,23 @@ def port_is_free(port: int) -> bool:
     return True
 
 
+def _taken(port: int) -> str:
+    """What to tell of a port in use: another Dagster, which outlives its terminal when that is killed, or something else."""
+    address = f"http://{HOST}:{port}"
+    try:
+        with urllib.request.urlopen(f"{address}/server_info", timeout=2) as answer:
+            dagster = b"dagster_webserver_version" in answer.read()
+    except OSError:
+        dagster = False
+    if dagster:
+        return f"Dagster answers at {address} already: open it, or stop it first (Ctrl-C where it runs, or fuser -k {port}/tcp)"
+    return f"port {port} is in use; stop what listens there, or choose another: DAGSTER_PORT=3001 make dev"
+
+
 def dev(settings: Settings) -> None:
     """Replace this process by `dagster dev`. Raises CommandError when the port is taken."""
     if not port_is_free(settings.dagster_port):
-        raise CommandError(
-            f"port {settings.dagster_port} is in use; stop what listens there, or choose another: DAGSTER_PORT=3001 make dev"
-        )
+        raise CommandError(_taken(settings.dagster_port))
     open_instance(settings).dispose()
     dagster = Path(sys.executable).with_name("dagster")
     print(f"Dagster opens at http://{HOST}:{settings.dagster_port} in about 20 seconds; Ctrl-C stops it.", flush=True)

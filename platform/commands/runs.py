@@ -25,6 +25,7 @@ from ingestion_platform.settings import PROJECT_DIR
 _MODULE = "ingestion_platform.definitions"
 _REPOSITORY = "__repository__"
 
+
 # Dagster's log of each event stays off the terminal: it is in the instance, and the progress bar tells the rest.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

@@ -72,6 +72,10 @@ class Place:
             check=False,
         )
 
+    def instance_of_commands(self) -> DagsterInstance:
+        """The instance under DATA_DIR that the commands use, not this test's own."""
+        return DagsterInstance.from_config(f"{self.settings.dagster_home}")
+
     @staticmethod
     def past(days: int) -> date:
         """The date so many days ago."""

@@ -1,0 +1,117 @@
+"""The command line as a user meets it: one line for what he can mend, and the way from HTTP to statistics."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from ingestion_platform.partitions import today
+from ingestion_platform.settings import PROJECT_DIR
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line of a command that refused."""
+    assert done.returncode != 0
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"INGEST_ENV": "prod"}, "local, emulated, production"),
+        ({"PARTITIONS_START": "01/01/2026"}, "PARTITIONS_START"),
+        ({"INGEST_ENV": "production"}, "ARCHIVE_BUCKET"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_one_line(place: Any, environment: dict[str, str], says: str) -> None:
+    """No stack trace for a typing error, and nothing is created in DATA_DIR."""
+    assert says in one_line(place.command("doctor", **environment))
+    assert not place.settings.data_dir.exists()
+
+
+def test_dates_outside_of_the_partitions_are_one_line(place: Any) -> None:
+    """`make replay` with a date of last century says what can be chosen."""
+    assert "outside of the partitions" in one_line(
+        place.command("replay", "--from", "1999-01-01", "--to", "1999-01-02")
+    )
+
+
+def test_a_port_in_use_is_one_line(place: Any) -> None:
+    """`dagster dev` itself ends in a stack trace half a minute later."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = f"{taken.getsockname()[1]}"
+        assert f"port {port} is in use" in one_line(place.command("dev", DAGSTER_PORT=port))
+
+
+def test_doctor_names_what_is_missing_and_then_that_all_is_well(place: Any) -> None:
+    """A newcomer's first question is what to do next."""
+    empty = place.command("doctor")
+    assert empty.returncode == 1
+    assert "make demo" in empty.stdout
+    place.simulate(place.past(3))
+    assert place.launch("hourly_refresh").success
+    well = place.command("doctor")
+    assert well.returncode == 0, well.stdout
+    assert "everything in the archive is loaded" in well.stdout
+
+
+def pumped(place: Any, hits: int) -> None:
+    """Start a collector, send hits to it over HTTP, stop it: what it acknowledged lies in the archive."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DAGSTER")}
+    env |= {"DATA_DIR": f"{place.settings.data_dir}", "N_EVENTS": f"{hits}", "DATA_FOLDER": ""}
+    serve = [sys.executable, "-m", "collector", "serve", "--port", "0"]
+    with subprocess.Popen(serve, env=env, cwd=PROJECT_DIR, stdout=subprocess.PIPE, text=True) as collector:
+        assert collector.stdout is not None
+        line = collector.stdout.readline()
+        assert line.startswith("collector listening on "), line
+        pump = [sys.executable, "-m", "simulations", "pump"]
+        sent = subprocess.run(
+            pump, env=env | {"COLLECT_URL": f"{line.split()[3]}/collect"}, cwd=PROJECT_DIR, check=False, timeout=120
+        )
+        collector.send_signal(signal.SIGTERM)
+        assert collector.wait(60) == 0
+    assert sent.returncode == 0
+
+
+def statistics(place: Any) -> list[tuple[Any, ...]]:
+    """The day's row in total."""
+    return list(place.rows("select * from stats.overview_1d order by all"))
+
+
+def test_from_http_to_statistics_twice_with_the_same_result(place: Any) -> None:
+    """The whole way with real parts: collector, archive, warehouse, dbt, Dagster; a replay changes no figure, and what a
+    second pump adds is added exactly."""
+    began = today()
+    pumped(place, 300)
+    range_of_today = ("--from", f"{began}", "--to", f"{today()}")
+    first = place.command("replay", *range_of_today)
+    assert first.returncode == 0, first.stderr
+    once = statistics(place)
+    accepted = place.count("events.logs") + place.count("events.duplicates")
+    assert accepted == 300
+    assert place.count("events.quarantine") == 0
+
+    clock = time.monotonic()
+    again = place.command("replay", *range_of_today)
+    assert again.returncode == 0, again.stderr
+    assert statistics(place) == once
+    assert time.monotonic() - clock < 60
+
+    pumped(place, 200)
+    assert place.command("replay", *range_of_today).returncode == 0
+    assert place.count("events.logs") + place.count("events.duplicates") == 500
+    with place.instance_of_commands() as instance:
+        runs = instance.get_runs()
+        assert [run.job_name for run in runs] == ["replay"] * 3
+        assert all(run.remote_job_origin is not None for run in runs), "the UI can launch such a run again"
