@@ -1,0 +1,282 @@
+"""From archive to statistics through Dagster, beside what it is to be compared with, over the same objects.
+
+    replay   `python -m ingestion_platform replay`: what a user runs, from the start of Python to the published files
+    bare     load, user agents and `dbt build` in one process without Dagster: what orchestration adds is the difference
+    floor    DuckDB reading and typing the same objects into one table, and nothing else
+    seed     the SQL of the project's ancestor (benchmarks/seed_sql.py), tests and start-up left out
+
+Floor and seed count only their work; bare and replay count everything from the start of their processes.
+
+    python -m benchmarks.replay floor|bare DATA_DIR FIRST END     does that work in this process (END is exclusive)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from benchmarks.measure import PROJECT_DIR, BenchmarkError, Cost, disk_mb, median, run_module
+from ingestion_platform.resources import duckdb_sql
+from ingestion_platform.resources.archive import FolderArchive
+from ingestion_platform.resources.archive_lines import line_batches
+from ingestion_platform.resources.duckdb_warehouse import DuckDBWarehouse
+from ingestion_platform.windows import load_window
+from simulations.config import TrafficConfig
+from simulations.history import write_history
+
+FIRST = date(2026, 1, 5)
+_MODELS_DIR = PROJECT_DIR / "dbt_models"
+_JSON_COLUMN = (
+    "    case when r.request.body is null then line::json else json_extract(line, '$.request.body') end as data,\n"
+)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """A simulated archive in `folder` for the event dates [start, end); `hits` are the lines it holds."""
+
+    folder: Path
+    start: date
+    end: date
+    hits: int
+    objects: int
+    megabytes: float
+
+    @property
+    def arrivals(self) -> tuple[date, date]:
+        """The arrival dates that a replay of all dates reads."""
+        return load_window(self.start, self.end)
+
+    @contextmanager
+    def data_dir(self, name: str) -> Iterator[Path]:
+        """A fresh DATA_DIR on the same archive; it keeps its logs and gives its disk back when the block ends."""
+        root = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
+        for shared in ("archive", "truth"):
+            (root / shared).symlink_to((self.folder / shared).absolute())
+        try:
+            yield root
+        finally:
+            for large in root.glob("*.duckdb*"):
+                large.unlink()
+
+
+def simulate(folder: Path, hits: int, dates: int, first: date = FIRST, shape: TrafficConfig | None = None) -> Traffic:
+    """Write `hits` over `dates` (in all, about) into `folder`."""
+    days = [first + timedelta(days=n) for n in range(dates)]
+    config = replace(shape or TrafficConfig(), hits_per_day=max(1, hits // dates))
+    reports = list(write_history(folder / "archive", days, config))
+    lines, objects = sum(report.lines for report in reports), sum(report.objects for report in reports)
+    return Traffic(folder, days[0], days[-1] + timedelta(days=1), lines, objects, disk_mb(folder / "archive"))
+
+
+def run(traffic: Traffic, *, repeats: int = 1, bare: bool = True, seed: bool = True) -> dict[str, Any]:
+    """Measure all of it, one after the other: figures of each, stages of the replay, and ratios."""
+    found: dict[str, Any] = {
+        "hits": traffic.hits,
+        "dates": (traffic.end - traffic.start).days,
+        "objects": traffic.objects,
+        "archive_mb": traffic.megabytes,
+    }
+    floor = median(lambda: _floor(traffic), max(3, repeats))
+    replayed, stages, disk = replay(traffic, repeats)
+    found["replay"] = replayed.as_dict(traffic.hits) | disk
+    found["floor"] = floor.as_dict(traffic.hits)
+    found["stages"] = stages
+    found["slowest"] = next(iter(stages))
+    found["times_the_floor"] = _times(replayed, floor)
+    if bare:
+        plain = median(lambda: _bare(traffic), repeats)
+        found["bare"] = plain.as_dict(traffic.hits) | {"stages": plain.report["stages"]}
+        found["times_bare"] = _times(replayed, plain)
+        found["dagster_adds_seconds"] = round(replayed.seconds - plain.seconds, 2)
+        found["dagster_adds_cpu_seconds"] = round(replayed.cpu_seconds - plain.cpu_seconds, 2)
+    if seed:
+        old = _seed(traffic)
+        found["seed"] = old.as_dict(traffic.hits) | {"stages": old.report["stages"]}
+        found["faster_than_seed"] = _times(old, replayed)
+    return found
+
+
+def replay(traffic: Traffic, repeats: int = 1) -> tuple[Cost, dict[str, float], dict[str, float]]:
+    """Replay all dates into a fresh DATA_DIR: the median run's cost, its stages (seconds, slowest first) and disk use."""
+    runs = []
+    for _ in range(repeats):
+        with traffic.data_dir("replay") as root:
+            last = traffic.end - timedelta(days=1)
+            began = time.time()
+            cost = run_module(
+                "ingestion_platform", "replay", "--from", f"{traffic.start}", "--to", f"{last}",
+                log=root / "replay.log", DATA_DIR=f"{root}", PARTITIONS_START=f"{traffic.start}",
+            )  # fmt: skip
+            disk = {"warehouse_mb": disk_mb(root / "warehouse.duckdb"), "dagster_mb": disk_mb(root / "dagster")}
+            runs.append((cost, dagster_stages(root / "dagster", began, cost.seconds), disk))
+    return sorted(runs, key=lambda measured: measured[0].seconds)[(len(runs) - 1) // 2]
+
+
+def dagster_stages(home: Path, began: float, seconds: float) -> dict[str, float]:
+    """Where the `seconds` since `began` (epoch) went, by stage, from the events that the runs in `home` recorded.
+
+    A model's and a test's own time is dbt's; what a step took besides is named after the step. The sum is `seconds`.
+    """
+    from dagster import DagsterEventType, DagsterInstance
+
+    stages: Counter[str] = Counter()
+    first = began + seconds
+    with DagsterInstance.from_config(str(home)) as instance:
+        for run_id in instance.get_run_ids():
+            started: dict[str, float] = {}
+            models: dict[str, float] = {}
+            for entry in instance.all_logs(run_id):
+                event = entry.dagster_event
+                if event is None:
+                    continue
+                key = event.step_key or ""
+                if event.event_type == DagsterEventType.STEP_START:
+                    started[key] = entry.timestamp
+                    first = min(first, entry.timestamp)
+                elif event.event_type in (DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE):
+                    stages[_STEPS.get(key, key.replace("__", "/"))] += entry.timestamp - started[key]
+                elif event.event_type == DagsterEventType.ASSET_MATERIALIZATION:
+                    taken = event.step_materialization_data.materialization.metadata.get("seconds of the whole run")
+                    if taken is not None and event.asset_key is not None:
+                        models[f"model {event.asset_key.to_user_string()}"] = float(taken.value)  # type: ignore[arg-type]
+                elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
+                    taken = event.asset_check_evaluation_data.metadata.get("seconds")
+                    stages["dbt tests"] += float(taken.value) if taken is not None else 0.0  # type: ignore[arg-type]
+            stages.update(models)
+    stages[_DBT] -= stages["dbt tests"] + sum(taken for name, taken in stages.items() if name.startswith("model "))
+    stages["start of Python, Dagster and the run"] = first - began
+    stages["Dagster between and after the steps"] = seconds - sum(stages.values())
+    return {name: round(taken, 2) for name, taken in stages.most_common()}
+
+
+_DBT = "dbt: start, parsing, counting rows, recording"
+_STEPS = {
+    "raw__logs": "load raw/logs",
+    "events__user_agents": "user agents",
+    "models": _DBT,
+    "statistics_checks": "checks: books, truth, freshness, volume",
+    "published__overview": "publish Parquet",
+}
+
+
+def _floor(traffic: Traffic) -> Cost:
+    with traffic.data_dir("floor") as root:
+        cost = _in_own_process("floor", traffic, root)
+    if not 0.99 * traffic.hits <= cost.report["rows"] <= traffic.hits:
+        raise BenchmarkError(f"the floor read {cost.report['rows']} of {traffic.hits} lines")
+    return cost
+
+
+def _bare(traffic: Traffic) -> Cost:
+    with traffic.data_dir("bare") as root:
+        return _in_own_process("bare", traffic, root)
+
+
+def _in_own_process(what: str, traffic: Traffic, root: Path) -> Cost:
+    arguments = (what, f"{root}", f"{traffic.start}", f"{traffic.end}")
+    cost = run_module("benchmarks.replay", *arguments, log=root / f"{what}.log")
+    return _work_alone(cost) if what == "floor" else cost
+
+
+def _seed(traffic: Traffic) -> Cost:
+    with traffic.data_dir("seed") as root:
+        arguments = (f"{root / 'archive'}", f"{root / 'seed.duckdb'}", *map(str, traffic.arrivals))
+        return _work_alone(run_module("benchmarks.seed_sql", *arguments, log=root / "seed.log"))
+
+
+def _work_alone(cost: Cost) -> Cost:
+    """The cost without Python's imports, as the process itself reported it."""
+    return replace(cost, seconds=cost.report["seconds"], cpu_seconds=cost.report["cpu_seconds"])
+
+
+def _times(longer: Cost, shorter: Cost) -> dict[str, float]:
+    return {
+        "wall": round(longer.seconds / shorter.seconds, 2),
+        "cpu": round(longer.cpu_seconds / shorter.cpu_seconds, 2),
+    }
+
+
+def type_lines(archive: Path, database: Path, start: date, end: date) -> int:
+    """The floor: read and type every line of the arrival dates [start, end) into one table; returns its rows."""
+    insert = duckdb_sql.INSERT_LOGS.replace(_JSON_COLUMN, "")
+    if insert == duckdb_sql.INSERT_LOGS:
+        raise BenchmarkError(
+            "duckdb_sql.INSERT_LOGS has another JSON column now; mend _JSON_COLUMN in benchmarks/replay.py"
+        )
+    source = FolderArchive(archive)
+    with duckdb.connect(str(database), config={"preserve_insertion_order": "false"}) as connection:
+        connection.execute(duckdb_sql.TABLES)
+        connection.execute("alter table raw.logs drop column data")
+        for batch in line_batches(source, source.objects(start, end)):
+            connection.register("lines", batch.lines)
+            connection.register("objects", batch.object_table)
+            connection.execute(insert)
+        return int(connection.execute("select count(*) from raw.logs").fetchall()[0][0])
+
+
+def load_and_build(data_dir: Path, start: date, end: date) -> dict[str, float]:
+    """The bare way: load, parse user agents, build models and run tests for [start, end); returns seconds by stage."""
+    from dbt.cli.main import dbtRunner
+
+    warehouse = DuckDBWarehouse(data_dir / "warehouse.duckdb")
+    stages: Counter[str] = Counter()
+    began = time.perf_counter()
+    warehouse.load(FolderArchive(data_dir / "archive"), *load_window(start, end))
+    stages["load raw/logs"] = time.perf_counter() - began
+    began = time.perf_counter()
+    warehouse.parse_user_agents(start, end)
+    stages["user agents"] = time.perf_counter() - began
+    began = time.perf_counter()
+    os.environ |= {"DBT_DUCKDB_PATH": f"{warehouse.path}", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    target = data_dir / "target"
+    outcome = dbtRunner().invoke([
+        "--quiet", "--no-use-colors", "--log-path", f"{target}", "build", "--select", "tag:daily", "--project-dir", f"{_MODELS_DIR}",
+        "--profiles-dir", f"{_MODELS_DIR}", "--target-path", f"{target}",
+        "--event-time-start", f"{start}", "--event-time-end", f"{end}",
+    ])  # fmt: skip
+    if not outcome.success:
+        raise BenchmarkError(f"dbt build failed ({outcome.exception or 'a node did not pass'}); its log is in {target}")
+    spent = time.perf_counter() - began
+    for result in json.loads((target / "run_results.json").read_text())["results"]:
+        kind, _, rest = result["unique_id"].partition(".")
+        stages["dbt tests" if kind == "test" else f"model {rest.partition('.')[2]}"] += result["execution_time"]
+        spent -= result["execution_time"]
+    stages["dbt: start and parsing"] = spent
+    return {name: round(taken, 2) for name, taken in stages.most_common()}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do one piece of work in this process and print what it took as a JSON line."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("what", choices=("floor", "bare"))
+    options.add_argument("data_dir", type=lambda text: Path(text).absolute())
+    options.add_argument("first", type=date.fromisoformat)
+    options.add_argument("end", type=date.fromisoformat)
+    chosen = options.parse_args(arguments)
+    began, spent = time.perf_counter(), time.process_time()
+    report: dict[str, Any]
+    if chosen.what == "floor":
+        arrivals = load_window(chosen.first, chosen.end)
+        report = {"rows": type_lines(chosen.data_dir / "archive", chosen.data_dir / "floor.duckdb", *arrivals)}
+    else:
+        report = {"stages": load_and_build(chosen.data_dir, chosen.first, chosen.end)}
+    print(json.dumps(report | {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - spent}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
