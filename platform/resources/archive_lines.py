@@ -133,7 +133,7 @@ def _is_json(line: str) -> bool:
 
 
 def split_lines(text: bytes) -> pa.Array:
-    """The lines of a JSON-lines text as an Arrow string array, blank ones left out; the bytes are not copied."""
+    """The lines of a JSON-lines text as an Arrow string array, newlines included, blank ones left out; bytes are not copied."""
     if text and text[-1] != _NEWLINE:
         text += b"\n"
     ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == _NEWLINE)

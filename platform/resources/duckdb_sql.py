@@ -166,7 +166,7 @@ select
     r.response.id as response_id,
     {_milliseconds("r.response.timestamp")} as response_timestamp,
     {_present("r.context.client_id", "r.request.body.cid")} as client_id,
-    case when r.request.body is null then line::json else json_extract(line, '$.request.body') end as data,
+    case when r.request.body is null then rtrim(line, chr(10))::json else json_extract(line, '$.request.body') end as data,
     {_uuid5("object_key || ':' || row_number::varchar")} as log_id,
     object_key as log_filename,
     row_number as log_file_row_number,
@@ -193,7 +193,7 @@ from dated
 
 INSERT_BAD_LINES = f"""
 insert into raw.bad_lines
-select {_uuid5("o.object_key || ':' || l.row_number::varchar")}, o.object_key, l.row_number, o.arrival_date, left(l.line, 8192)
+select {_uuid5("o.object_key || ':' || l.row_number::varchar")}, o.object_key, l.row_number, o.arrival_date, rtrim(left(l.line, 8192), chr(10))
 from lines as l
 join objects as o on o.object_number = l.object_number
 where not json_valid(l.line)

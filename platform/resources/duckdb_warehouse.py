@@ -20,7 +20,7 @@ import pyarrow as pa
 from ingestion_platform.resources import duckdb_sql
 from ingestion_platform.resources.archive import Archive, ArchiveObject, data_version, days
 from ingestion_platform.resources.archive_lines import LineBatch, line_batches
-from ingestion_platform.resources.loading import LoadTally, Missing, missing_objects
+from ingestion_platform.resources.loading import LoadTally, missing_objects
 from ingestion_platform.resources.warehouse import BEHIND_SQL, PUBLISHED, DayLoad, Progress, WarehouseError
 from ingestion_platform.user_agents import PARSER_VERSION, parse_all
 from ingestion_platform.windows import LOOKBACK_DAYS, DateRange
@@ -62,10 +62,16 @@ class DuckDBWarehouse:
             whole = full_reload is not None
             if whole:
                 connection.begin()
-            if missing.remove:
-                self._in_transaction(connection, whole, lambda: self._remove(connection, missing, tally))
+            again = {item.key for item in missing.add}
+            gone = [item.key for item in missing.remove if item.key not in again]
+            # Rows of a replaced object go when its successor has been read, so that an unreadable one costs nothing.
+            replaced = {item.key for item in missing.remove} & again
+            if gone:
+                self._in_transaction(connection, whole, lambda: self._remove(connection, gone, tally))
             for batch in line_batches(archive, missing.add):
-                self._in_transaction(connection, whole, lambda batch=batch: self._insert(connection, batch, tally))
+                self._in_transaction(
+                    connection, whole, lambda batch=batch: self._insert(connection, batch, replaced, tally)
+                )
                 if progress is not None:
                     progress(tally.done, len(missing.add))
             if whole:
@@ -152,10 +158,9 @@ class DuckDBWarehouse:
                     written.append(path)
         return written
 
-    def _remove(self, connection: duckdb.DuckDBPyConnection, missing: Missing, tally: LoadTally) -> None:
+    def _remove(self, connection: duckdb.DuckDBPyConnection, keys: Sequence[str], tally: LoadTally) -> None:
         """Delete what the removed objects brought, and note the dates that this changes."""
-        keys = [item.key for item in missing.remove]
-        connection.register("removed", pa.table({"object_key": keys}))
+        connection.register("removed", pa.table({"object_key": list(keys)}))
         touched = connection.execute(
             "select distinct unnest(event_dates) from raw.load_history where object_key in (select object_key from removed)"
         ).fetchall()
@@ -164,7 +169,12 @@ class DuckDBWarehouse:
             connection.execute(f"delete from raw.{table} where {column} in (select object_key from removed)")
         self._note_changes(connection, [row[0] for row in touched])
 
-    def _insert(self, connection: duckdb.DuckDBPyConnection, batch: LineBatch, tally: LoadTally) -> None:
+    def _insert(
+        self, connection: duckdb.DuckDBPyConnection, batch: LineBatch, replaced: set[str], tally: LoadTally
+    ) -> None:
+        before = [item.key for item in batch.objects if item.key in replaced]
+        if before:
+            self._remove(connection, before, tally)
         connection.register("lines", batch.lines)
         connection.register("objects", batch.object_table)
         inserted = connection.execute(duckdb_sql.INSERT_LOGS).fetchall()[0][0]
