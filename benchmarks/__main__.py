@@ -1,0 +1,136 @@
+"""`python -m benchmarks`: measure the parts, print what they come to, and write benchmarks/results/<date>.json and .png.
+
+    python -m benchmarks                      default sizes, about five minutes on an idle machine with two cores
+    python -m benchmarks --full               10 million hits beside floor and ancestor, growth up to 36 million: hours, 40 GB of disk
+    python -m benchmarks --check              default sizes, then: which ratios moved against the last committed results; writes nothing
+    python -m benchmarks replay tick          only these parts
+
+Work happens in a temporary folder under build/, which is removed. Timings decide nothing: the exit code is 0 unless
+something could not be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks import collector, replay, report, scaling, simulation, tick
+from benchmarks.measure import PROJECT_DIR, BenchmarkError, machine
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured. `scaling_hits` and the replay's own size are replayed over `dates`."""
+
+    name: str
+    hits: int
+    dates: int
+    repeats: int
+    scaling_hits: tuple[int, ...]
+    spread_hits: int
+    spread_dates: tuple[int, ...]
+    tick_hits_per_day: int
+    histories: tuple[int, ...]
+    collector_seconds: float
+    simulation_seconds: float
+
+
+DEFAULT = Sizes(
+    "default", 1_000_000, 10, 1, (100_000, 400_000), 100_000, (1, 10, 100), 2_000, (0, 10, 90), 20.0, 12.0
+)  # fmt: skip
+FULL = Sizes(
+    "full", 10_000_000, 10, 1, (100_000, 1_000_000, 36_000_000), 1_000_000, (1, 10, 100), 20_000, (0, 10, 90), 60.0, 60.0
+)  # fmt: skip
+TINY = Sizes("tiny", 3_000, 2, 1, (1_000,), 1_000, (1, 2), 300, (0, 2), 2.0, 1.0)
+
+PARTS = ("replay", "scaling", "tick", "collector", "simulation")
+
+
+def measure(sizes: Sizes, parts: Sequence[str], folder: Path, out: Console) -> report.Result:
+    """Measure `parts` in `folder`, one after the other; returns the result. A part that fails is named and left out."""
+    result: report.Result = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sizes": sizes.name,
+        "machine": machine(),
+        "parts": {},
+        "failed": {},
+    }
+    found = result["parts"]
+    works: dict[str, Callable[[], dict[str, Any]]] = {
+        "replay": lambda: replay.run(
+            replay.simulate(folder / "replay", sizes.hits, sizes.dates), repeats=sizes.repeats
+        ),
+        "scaling": lambda: scaling.run(
+            folder, sizes.scaling_hits, sizes.dates, sizes.spread_hits, sizes.spread_dates, found.get("replay")
+        ),
+        "tick": lambda: tick.run(folder / "tick", sizes.tick_hits_per_day, sizes.histories),
+        "collector": lambda: collector.run(sizes.collector_seconds),
+        "simulation": lambda: simulation.run(sizes.simulation_seconds),
+    }
+    for name in PARTS:
+        if name not in parts:
+            continue
+        began = datetime.now(UTC)
+        out.print(f"[dim]{began:%H:%M:%S}[/] measuring {name}")
+        try:
+            found[name] = works[name]()
+        except (BenchmarkError, OSError) as error:
+            result["failed"][name] = f"{error}"
+            out.print(f"{name} could not be measured: {error}", style="red")
+    result["machine"]["load_average_after"] = machine()["load_average"]
+    result["ratios"] = report.ratios(found)
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=_Plain)
+    options.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (all of them unless named)")
+    options.add_argument("--full", action="store_true", help="the sizes of the published figures")
+    options.add_argument(
+        "--tiny", action="store_true", help="sizes that only show that the harness works; writes nothing"
+    )
+    options.add_argument("--check", action="store_true", help="compare with the last committed results; writes nothing")
+    options.add_argument(
+        "--results", type=Path, default=report.RESULTS, metavar="FOLDER", help="where results are written"
+    )
+    chosen = options.parse_args(arguments)
+    unknown = sorted(set(chosen.parts) - set(PARTS))
+    if unknown:
+        options.error(f"there is no part {unknown[0]!r}; the parts are {', '.join(PARTS)}")
+    sizes = FULL if chosen.full else TINY if chosen.tiny else DEFAULT
+    out = Console(highlight=False, soft_wrap=True)
+    try:
+        before = report.last_committed(sizes.name) if chosen.check else None
+        build = PROJECT_DIR / "build"
+        build.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=build) as folder:
+            result = measure(sizes, chosen.parts or PARTS, Path(folder), out)
+    except KeyboardInterrupt:
+        print("Stopped; nothing was written.", file=sys.stderr)
+        return 130
+    except BenchmarkError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+    report.show(result, out)
+    if before is not None:
+        report.show_moved(*before, result, out)
+    elif sizes is not TINY:
+        out.print(f"Written: {report.save(result, chosen.results)} and its picture")
+    return 1 if result["failed"] else 0
+
+
+class _Plain(argparse.RawDescriptionHelpFormatter):
+    pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())
