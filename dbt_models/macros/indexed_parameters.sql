@@ -138,7 +138,8 @@
 {%- endmacro %}
 
 {% macro snowflake__regexp_group(text, pattern, group) -%}
-    regexp_substr({{ text }}, '{{ pattern }}', 1, 1, 'e', {{ group }})
+    {#- No match is NULL on Snowflake and an empty text on DuckDB. #}
+    case when {{ text }} is not null then coalesce(regexp_substr({{ text }}, '{{ pattern }}', 1, 1, 'e', {{ group }}), '') end
 {%- endmacro %}
 
 {# ---- names and values of a group as the text of a JSON object, names sorted, null when there is none ----------------------------- #}

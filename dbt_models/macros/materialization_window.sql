@@ -74,7 +74,6 @@
 {% macro snowflake__create_window_table_sql(relation, columns) -%}
     {%- set cluster_by = config.get("cluster_by", ["event_date"]) -%}
     create transient table if not exists {{ relation }} {{ columns }} cluster by ({{ cluster_by | join(", ") }})
-    {%- if config.get("copy_grants") %} copy grants {%- endif %}
 {%- endmacro %}
 
 {% macro replace_window_sql(relation, names, select_sql) -%}
@@ -90,6 +89,8 @@
     ) as window_rows
 {%- endmacro %}
 
+{# The session's tag says which run, model and dates a statement in Snowflake's query history belongs to. #}
 {% macro snowflake__replace_window_sql(relation, names, select_sql) -%}
+    alter session set query_tag = 'clickstream {{ invocation_id }} {{ relation.identifier }} {{ in_window_label() }}';
     {{ snowflake_dml_explicit_transaction(default__replace_window_sql(relation, names, select_sql)) }}
 {%- endmacro %}

@@ -42,7 +42,7 @@
 {%- endmacro %}
 
 {% macro snowflake__record_json() -%}
-    to_json(coalesce(data:request.body, data))
+    to_json(case when data:request.body is null or is_null_value(data:request.body) then data else data:request.body end)
 {%- endmacro %}
 
 {# ---- uuid5 of text, in lower case -------------------------------------------------------------------------------------------- #}
@@ -126,11 +126,20 @@
 
 {# ---- moments ------------------------------------------------------------------------------------------------------------------ #}
 {% macro plus(moment, number, unit) -%}
-    {{ moment }} + interval '{{ number }} {{ unit }}'
+    {{ return(adapter.dispatch("plus")(moment, number, unit)) }}
 {%- endmacro %}
 
 {% macro minus(moment, number, unit) -%}
-    {{ moment }} - interval '{{ number }} {{ unit }}'
+    {{ return(adapter.dispatch("plus")(moment, -number, unit)) }}
+{%- endmacro %}
+
+{% macro duckdb__plus(moment, number, unit) -%}
+    {{ moment }} {{ "-" if number < 0 else "+" }} interval '{{ number | abs }} {{ unit }}'
+{%- endmacro %}
+
+{# Snowflake's intervals are constants without a documented sign. #}
+{% macro snowflake__plus(moment, number, unit) -%}
+    dateadd({{ unit[:-1] }}, {{ number }}, {{ moment }})
 {%- endmacro %}
 
 {% macro milliseconds_between(earlier, later) -%}

@@ -57,3 +57,8 @@
         select distinct event_date from {{ model }}
     {%- endif -%}
 {%- endmacro %}
+
+{# The run's window in words, for tags. #}
+{% macro in_window_label() -%}
+    [{{ invocation_args_dict.get("event_time_start") or "" }}, {{ invocation_args_dict.get("event_time_end") or "" }})
+{%- endmacro %}

@@ -17,6 +17,7 @@ import duckdb
 import fakesnow
 import fakesnow.arrow as arrow
 import fakesnow.cursor as cursor
+import fakesnow.info_schema as info_schema
 import fakesnow.macros as macros
 
 serve = fakesnow.server  # the function; the import below gives the name to the module
@@ -67,8 +68,7 @@ def _plain_create(create: exp.Create) -> None:
         return
     if table is not None and table.db and properties:
         for item in list(properties.expressions):
-            # fakesnow stores a comment without its quotes doubled, and knows no grants to copy.
-            if isinstance(item, exp.TemporaryProperty | exp.SchemaCommentProperty | exp.CopyGrantsProperty):
+            if isinstance(item, exp.TemporaryProperty | exp.CopyGrantsProperty):
                 item.pop()
         if not properties.expressions:
             create.set("properties", None)
@@ -136,7 +136,16 @@ create or replace macro {db}.current_account() as 'FAKESNOW';
 _creation_sql = macros.creation_sql
 
 
+_comment_sql = info_schema.insert_table_comment_sql
+
+
+def comment_sql(catalog: str, schema: str, table: str, comment: str | None) -> str:
+    """A comment with an apostrophe is a comment all the same."""
+    return _comment_sql(catalog, schema, table, (comment or "").replace("'", "''"))
+
+
 def patch() -> None:
+    info_schema.insert_table_comment_sql = comment_sql
     cursor.parse_one = parse_one
     cursor.FakeSnowflakeCursor.execute = execute
     cursor.copy_into = copy_into

@@ -112,13 +112,16 @@ class SnowflakeBench(bench.Bench):
             self.warehouse.query(statement)
 
     def dbt(self, command: str, start: date, end: date, *more: str) -> None:
+        window = (
+            () if command == "test" else ("--event-time-start", start.isoformat(), "--event-time-end", end.isoformat())
+        )
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environ.items():
                 patch.setenv(name, value)
             result = self.runner.invoke([
                 command, "--project-dir", str(bench.DBT_PROJECT), "--profiles-dir", str(bench.DBT_PROJECT), "--quiet",
                 "--no-use-colors", "--target-path", str(self.root.parent / "target_snowflake"), "--log-path", str(self.root / "logs"),
-                "--event-time-start", start.isoformat(), "--event-time-end", end.isoformat(), *more,
+                *window, *more,
             ])  # fmt: skip
         problems = [
             f"{r.node.name}: {r.message}"
