@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -39,9 +40,7 @@ from simulations.history import write_history
 
 FIRST = date(2026, 1, 5)
 _MODELS_DIR = PROJECT_DIR / "dbt_models"
-_JSON_COLUMN = (
-    "    case when r.request.body is null then line::json else json_extract(line, '$.request.body') end as data,\n"
-)
+_JSON_COLUMN = re.compile(r"^.* as data,\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -212,10 +211,10 @@ def _times(longer: Cost, shorter: Cost) -> dict[str, float]:
 
 def type_lines(archive: Path, database: Path, start: date, end: date) -> int:
     """The floor: read and type every line of the arrival dates [start, end) into one table; returns its rows."""
-    insert = duckdb_sql.INSERT_LOGS.replace(_JSON_COLUMN, "")
-    if insert == duckdb_sql.INSERT_LOGS:
+    insert, found = _JSON_COLUMN.subn("", duckdb_sql.INSERT_LOGS)
+    if found != 1:
         raise BenchmarkError(
-            "duckdb_sql.INSERT_LOGS has another JSON column now; mend _JSON_COLUMN in benchmarks/replay.py"
+            "duckdb_sql.INSERT_LOGS has no line `... as data,`; mend _JSON_COLUMN in benchmarks/replay.py"
         )
     source = FolderArchive(archive)
     with duckdb.connect(str(database), config={"preserve_insertion_order": "false"}) as connection:

@@ -1,0 +1,251 @@
+"""What a benchmark's results say: ratios first, absolute figures second, a picture, and what moved since the last committed ones.
+
+A result is a JSON object: `measured_at`, `sizes` (default or full), `machine`, `parts` (one object a part, as it was measured)
+and `ratios` (name to number). Ratios come of runs side by side and can be compared between machines; absolute figures cannot.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measure import PROJECT_DIR, BenchmarkError
+
+RESULTS = Path(__file__).parent / "results"
+MOVED = 0.25
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A figure that is worth following: where it lies in a result's parts, and what it is meant to be."""
+
+    path: str
+    meaning: str
+    aim: float | None = None
+    at_most: bool = True
+
+    def of(self, parts: Mapping[str, Any]) -> float | None:
+        """The figure, or None where that part was not measured."""
+        found: Any = parts
+        for step in self.path.split("."):
+            if not isinstance(found, Mapping) or step not in found:
+                return None
+            found = found[step]
+        return float(found) if found is not None else None
+
+    def verdict(self, value: float) -> str:
+        """Whether the aim is held."""
+        if self.aim is None:
+            return ""
+        held = value <= self.aim if self.at_most else value >= self.aim
+        return f"{'held' if held else 'missed'} ({'at most' if self.at_most else 'at least'} {self.aim:g})"
+
+
+RATIOS = (
+    Ratio("replay.times_the_floor.wall", "replay, everything included, against the floor: wall time", 3.0),
+    Ratio("replay.times_the_floor.cpu", "  the same in processor time"),
+    Ratio("replay.faster_than_seed.wall", "replay against the ancestor's SQL: times faster, wall time", 5.0, False),
+    Ratio("replay.faster_than_seed.cpu", "  the same in processor time"),
+    Ratio("replay.times_bare.wall", "replay against bare load + dbt build: wall time"),
+    Ratio("replay.times_bare.cpu", "  the same in processor time"),
+    Ratio("scaling.steepest_against_first.wall", "a further hit at many hits against few: wall time", 1.3),
+    Ratio("scaling.steepest_against_first.cpu", "  the same in processor time", 1.3),
+    Ratio("tick.longest_against_shortest.wall", "hourly refresh on the longest history against none: wall time", 1.3),
+    Ratio("tick.longest_against_shortest.cpu", "  the same in processor time", 1.3),
+    Ratio("simulation.pump_against_requests_post", "pumper against one request after the other", 20.0, False),
+    Ratio("simulation.lines_against_build_record", "history lines against the collector's dictionaries"),
+)
+
+FIGURES = (
+    Ratio("replay.replay.hits_per_s", "replay: hits/s, everything included", 30_000, False),
+    Ratio("replay.replay.cpu_us_a_hit", "  processor time a hit, µs"),
+    Ratio("replay.replay.seconds", "  seconds"),
+    Ratio("replay.replay.peak_mb", "  peak memory of all its processes, MB", 6_000),
+    Ratio("replay.replay.warehouse_mb", "  warehouse on disk, MB"),
+    Ratio("replay.archive_mb", "  archive on disk, MB"),
+    Ratio("replay.bare.hits_per_s", "bare load + dbt build: hits/s"),
+    Ratio("replay.floor.hits_per_s", "floor: hits/s"),
+    Ratio("replay.seed.hits_per_s", "the ancestor's SQL: hits/s"),
+    Ratio("replay.seed.peak_mb", "  peak memory, MB"),
+    Ratio("replay.dagster_adds_seconds", "what Dagster adds to the bare way, seconds", 15),
+    Ratio("scaling.s_a_further_date.wall", "a further date of the same hits, seconds"),
+    Ratio("tick.hour.0.seconds", "hourly refresh, no history, seconds"),
+    Ratio("tick.hour.90.seconds", "hourly refresh, 90 days of history, seconds"),
+    Ratio("tick.nothing_new.90.seconds", "hourly refresh with nothing new, seconds", 20),
+    Ratio("collector.collect_json_1w.hits_per_s", "collector, JSON, one worker: durable hits/s", 8_000, False),
+    Ratio("collector.collect_json_1w.p99_ms", "  99th percentile, ms", 20),
+    Ratio("collector.batch_json_1w.hits_per_s", "collector, batches of 20: durable hits/s", 60_000, False),
+    Ratio("simulation.history_2_processes", "history writer, two processes: hits/s", 100_000, False),
+    Ratio("simulation.pump", "pumper to a local collector: hits/s"),
+)
+
+
+def ratios(parts: Mapping[str, Any]) -> dict[str, float]:
+    """The ratios that `parts` allow, by path."""
+    found = {ratio.path: ratio.of(parts) for ratio in RATIOS}
+    return {path: value for path, value in found.items() if value is not None}
+
+
+def show(result: Result, out: Console) -> None:
+    """Print a result: ratios, figures, where a replay's time went, growth as a chart."""
+    parts = result["parts"]
+    busy = ", ".join(f"{value:g}" for value in result["machine"]["load_average"])
+    out.print(
+        f"{result['machine']['processor']}, {result['machine']['cores']} cores, {result['machine']['memory_gb']} GB; "
+        f"load average before: {busy}"
+    )
+    out.print(_table("Ratios", RATIOS, parts))
+    out.print(_table("Figures of this machine", FIGURES, parts))
+    if "replay" in parts:
+        out.print(_stages(parts["replay"]))
+    if "scaling" in parts:
+        out.print(_growth(parts["scaling"]["by_hits"], "hits", "A replay by hits"))
+        out.print(_growth(parts["scaling"]["by_dates"], "dates", "A replay by dates, of the same hits"))
+
+
+def _table(title: str, lines: tuple[Ratio, ...], parts: Mapping[str, Any]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, header_style="bold")
+    table.add_column("")
+    table.add_column("measured", justify="right")
+    table.add_column("aim")
+    for line in lines:
+        value = line.of(parts)
+        if value is not None:
+            table.add_row(line.meaning, f"{value:,.2f}" if value < 100 else f"{value:,.0f}", line.verdict(value))
+    return table
+
+
+def _stages(part: Mapping[str, Any]) -> Table:
+    seconds = part["replay"]["seconds"]
+    table = Table(
+        title=f"Where the {seconds:.1f} s of the replay went", title_justify="left", box=None, header_style="bold"
+    )
+    for name in ("stage", "seconds", "share"):
+        table.add_column(name, justify="left" if name == "stage" else "right")
+    for stage, taken in part["stages"].items():
+        table.add_row(stage, f"{taken:.2f}", f"{taken / seconds:.0%}")
+    return table
+
+
+def _growth(points: list[Mapping[str, Any]], by: str, title: str) -> Table:
+    """Seconds of wall time as bars, a line a point."""
+    longest = max(point["seconds"] for point in points)
+    table = Table(title=title, title_justify="left", box=None, header_style="bold")
+    table.add_column(by, justify="right")
+    table.add_column("seconds", justify="right")
+    table.add_column("processor", justify="right")
+    table.add_column("")
+    for point in sorted(points, key=lambda point: float(point[by])):
+        bar = "█" * max(1, round(point["seconds"] / longest * _BAR))
+        table.add_row(f"{point[by]:,}", f"{point['seconds']:.1f}", f"{point['cpu_seconds']:.1f}", f"[cyan]{bar}[/]")
+    return table
+
+
+_BAR = 40
+
+
+def draw(result: Result, path: Path) -> None:
+    """Write a picture of the result: where the time went, growth by hits and by dates, the refresh by history."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot
+
+    parts = result["parts"]
+    figure, ((stages, rivals), (growth, others)) = pyplot.subplots(2, 2, figsize=(13, 9), layout="constrained")
+    if "replay" in parts:
+        slowest = list(parts["replay"]["stages"].items())[:12][::-1]
+        stages.barh([name for name, _ in slowest], [taken for _, taken in slowest], color="#2f6f9f")
+        stages.set(title="Where a replay's time goes", xlabel="seconds")
+        ways = {name: parts["replay"][name] for name in ("floor", "bare", "replay", "seed") if name in parts["replay"]}
+        at = range(len(ways))
+        rivals.bar([n - 0.2 for n in at], [way["seconds"] for way in ways.values()], 0.4, label="wall", color="#2f6f9f")
+        rivals.bar(
+            [n + 0.2 for n in at],
+            [way["cpu_seconds"] for way in ways.values()],
+            0.4,
+            label="processor",
+            color="#d98c3f",
+        )
+        rivals.set_xticks(list(at), list(ways))
+        rivals.set(title=f"{parts['replay']['hits']:,} hits over {parts['replay']['dates']} dates", ylabel="seconds")
+        rivals.legend()
+    if "scaling" in parts:
+        for axes, points, by in ((growth, "by_hits", "hits"), (others, "by_dates", "dates")):
+            ordered = sorted(parts["scaling"][points], key=lambda point: float(point[by]))
+            for field, label, colour in (("seconds", "wall", "#2f6f9f"), ("cpu_seconds", "processor", "#d98c3f")):
+                axes.plot([p[by] for p in ordered], [p[field] for p in ordered], "o-", label=label, color=colour)
+            axes.set(title=f"A replay by {by}", xlabel=by, ylabel="seconds", ylim=(0, None))
+            axes.legend()
+    busy = result["machine"]["load_average"][0]
+    figure.suptitle(
+        f"{result['measured_at'][:10]}, {result['machine']['cores']} cores, load average {busy:g} before the run"
+    )
+    figure.savefig(path, dpi=90)
+    pyplot.close(figure)
+
+
+def save(result: Result, folder: Path = RESULTS) -> Path:
+    """Write a result and its picture into `folder`, named by date (and size); returns the JSON file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = result["measured_at"][:10] + ("" if result["sizes"] == "default" else f"-{result['sizes']}")
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    draw(result, path.with_suffix(".png"))
+    return path
+
+
+def last_committed(sizes: str, git: Callable[..., str] | None = None) -> tuple[str, Result]:
+    """The newest result of these sizes that is committed, and its file's name. Raises BenchmarkError when there is none."""
+    ask = git or _git
+    folder = RESULTS.relative_to(PROJECT_DIR).as_posix()
+    names = sorted(
+        line for line in ask("ls-tree", "--name-only", "HEAD", f"{folder}/").splitlines() if line.endswith(".json")
+    )
+    for name in reversed(names):
+        found: Result = json.loads(ask("show", f"HEAD:{name}"))
+        if found["sizes"] == sizes:
+            return Path(name).name, found
+    raise BenchmarkError(
+        f"no result of {sizes} sizes is committed under {folder}; run the benchmarks and commit what they write"
+    )
+
+
+def _git(*arguments: str) -> str:
+    answer = subprocess.run(["git", *arguments], cwd=PROJECT_DIR, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise BenchmarkError(f"git {arguments[0]} failed: {' '.join(answer.stderr.split())[:200]}")
+    return answer.stdout
+
+
+def moved(before: Mapping[str, float], now: Mapping[str, float]) -> list[tuple[str, float, float]]:
+    """Ratios that are in both and differ by more than a quarter: (path, before, now)."""
+    both = [(path, before[path], now[path]) for path in before if path in now]
+    return [(path, old, new) for path, old, new in both if abs(new - old) > MOVED * abs(old)]
+
+
+def show_moved(name: str, before: Result, now: Result, out: Console) -> None:
+    """Print which ratios moved against the result of file `name`."""
+    changes = moved(before["ratios"], now["ratios"])
+    compared = len(before["ratios"].keys() & now["ratios"].keys())
+    if not changes:
+        out.print(f"None of {compared} ratios moved by more than {MOVED:.0%} against {name}.")
+        return
+    table = Table(
+        title=f"Moved by more than {MOVED:.0%} against {name}", title_justify="left", box=None, header_style="bold"
+    )
+    for column in ("ratio", "then", "now", "change"):
+        table.add_column(column, justify="left" if column == "ratio" else "right")
+    for path, old, new in changes:
+        table.add_row(path, f"{old:,.2f}", f"{new:,.2f}", f"{new / old - 1:+.0%}" if old else "")
+    out.print(table)
+    out.print(f"{compared - len(changes)} others did not.")
