@@ -30,8 +30,8 @@ concurrency:
   pools:
     granularity: op
     default_limit: {limit}
-    # The next run starts up while the one before it works: starting takes seconds that the pool need not wait for.
-    op_granularity_run_buffer: 1
+    # No run is started only to wait: two running ones would take turns step by step, and each wait grows up to 15 s.
+    op_granularity_run_buffer: 0
   runs:
     max_concurrent_runs: 4
 run_queue:
