@@ -65,6 +65,13 @@ def monkeypatch_session() -> Iterator[pytest.MonkeyPatch]:
     patch.undo()
 
 
+@pytest.fixture
+def firehose_emulator(s3: str) -> Iterator[Any]:
+    """Firehose's buffering and keys, on the moto server of this process."""
+    with _load("emulated_firehose", TESTS / "emulators" / "firehose.py").FirehoseEmulator() as firehose:
+        yield firehose
+
+
 @pytest.fixture(scope="session")
 def snowflake_port(s3: str) -> Iterator[int]:
     """The port of a patched fakesnow server in a process of its own."""
@@ -105,11 +112,17 @@ class SnowflakeBench(bench.Bench):
     def make_landing(self) -> None:
         """What infra/ makes in production: schemas, stage and file format."""
         for statement in (
-            *(f"create schema if not exists {schema}" for schema in ("raw", "staging", "events", "events_live", "stats")),
+            *(
+                f"create schema if not exists {schema}"
+                for schema in ("raw", "staging", "events", "events_live", "stats")
+            ),
             "create or replace file format raw.archive_json type = json compression = gzip",
             f"create stage if not exists raw.archive url = 's3://{self.bucket}/stream_data/'",
         ):
             self.warehouse.query(statement)
+
+    def snapshot(self, start: date, end: date) -> dict[str, Any]:
+        return {model: export(self, model, start, end) for model in bench.MODELS}
 
     def dbt(self, command: str, start: date, end: date, *more: str) -> None:
         window = (
@@ -161,9 +174,7 @@ _made = 0
 
 
 @pytest.fixture
-def make_bench(
-    tmp_path: Path, dbt_runner: dbtRunner, snowflake_port: int
-) -> Callable[[str], Any]:
+def make_bench(tmp_path: Path, dbt_runner: dbtRunner, snowflake_port: int) -> Callable[[str], Any]:
     """Makes benches: `make_bench("snowflake")`, `make_bench("duckdb")`."""
 
     def make(kind: str) -> Any:

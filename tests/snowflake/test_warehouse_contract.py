@@ -80,10 +80,15 @@ def test_replaced_and_removed_objects_take_their_rows_with_them(bench, record, a
 
 def test_bad_lines_cost_nobody_and_are_kept(bench, record, at) -> None:
     """A line that is no JSON, or no UTF-8, is counted and kept with its number; the lines around it are loaded."""
-    key = bench.deliver([b"no json\n", record(at("2026-01-01 10:00")), b'{"a": 1\n', b"\xff\xfe\n", b"\n", b"7\n"], at("2026-01-01 11:00"))
+    key = bench.deliver(
+        [b"no json\n", record(at("2026-01-01 10:00")), b'{"a": 1\n', b"\xff\xfe\n", b"\n", b"7\n"],
+        at("2026-01-01 11:00"),
+    )
     (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
     assert (day.rows, day.bad_lines) == (2, 3)
-    kept = bench.rows("select log_file_row_number, log_filename, arrival_date, trim(payload) from raw.bad_lines order by 1")
+    kept = bench.rows(
+        "select log_file_row_number, log_filename, arrival_date, trim(payload) from raw.bad_lines order by 1"
+    )
     assert [(row[0], row[1], row[2]) for row in kept] == [(1, key, DAY), (3, key, DAY), (4, key, DAY)]
     assert kept[0][3].startswith("no json")
 
@@ -133,7 +138,9 @@ def test_a_failed_reload_leaves_the_old_rows(bench, record, at, monkeypatch) -> 
 
 def test_user_agents_are_parsed_once(bench, record, at) -> None:
     """Each distinct string gets one row; a second look parses nothing."""
-    bench.deliver([record(at("2026-01-01 10:00")), record(at("2026-01-01 10:01"), agent="curl/8"), record(at("2026-01-01 10:02"))])
+    bench.deliver(
+        [record(at("2026-01-01 10:00")), record(at("2026-01-01 10:01"), agent="curl/8"), record(at("2026-01-01 10:02"))]
+    )
     bench.warehouse.load(bench.archive, *WINDOW)
     assert bench.warehouse.parse_user_agents(DAY, NEXT) == {"parsed": 2, "user_agents": 2, "bots": 1}
     assert bench.warehouse.parse_user_agents(DAY, NEXT) == {"parsed": 0, "user_agents": 2, "bots": 1}
