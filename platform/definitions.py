@@ -22,6 +22,7 @@ from ingestion_platform.assets.traffic import traffic_asset
 from ingestion_platform.assets.user_agents import user_agents_asset
 from ingestion_platform.automation.alerts import alerts
 from ingestion_platform.automation.jobs import asset_jobs
+from ingestion_platform.automation.recovery import recovery_job
 from ingestion_platform.automation.refresh import refresh_job
 from ingestion_platform.automation.schedules import hourly, late_objects
 from ingestion_platform.partitions import backfill_policy, daily_partitions
@@ -52,7 +53,7 @@ def definitions(settings: Settings) -> Definitions:
             *exposures(models),
         ],
         asset_checks=[statistics_checks()],
-        jobs=[refresh, *asset_jobs(models, daily)],
+        jobs=[refresh, recovery_job(models), *asset_jobs(models, daily)],
         schedules=[hourly(refresh)],
         sensors=[late_objects(refresh), *alerts(settings)],
         # One process a run: the start-up of a process for each step is what small runs would pay for.
