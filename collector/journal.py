@@ -33,7 +33,7 @@ _ASK_DRIVE: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 _NAME = re.compile(r"(?P<first>\d{13,})-(?P<id>[0-9a-f-]{36})(?:\.journal|\.(?P<sealed>\d{10,})\.sealed)")
 
 
-class DamagedJournal(Exception):  # noqa: N818  (a state of a file)
+class DamagedJournal(Exception):
     """A journal whose middle cannot be read. The message is one line for the operator."""
 
     def __init__(self, message: str, path: Path) -> None:

@@ -26,7 +26,7 @@ START_SECONDS = 30.0
 DRAIN_SECONDS = 60.0
 
 
-class CollectorFailed(RuntimeError):  # noqa: N818  (what happened to it)
+class CollectorFailed(RuntimeError):
     """The server did not start or did not end well. The message has what it said."""
 
 
@@ -70,7 +70,7 @@ def start_collector(
 
     `environment` adds to this process's own: any of the variables of `collector.settings`.
     """
-    output = tempfile.TemporaryFile()  # noqa: SIM115  (read until the process is gone)
+    output = tempfile.TemporaryFile()
     own = {"DATA_DIR": str(data_dir), "COLLECTOR_PORT": str(port), "COLLECTOR_WORKERS": str(workers)}
     # In a process group of its own: Ctrl+C ends whoever started it, who then decides how this one ends.
     process = subprocess.Popen(

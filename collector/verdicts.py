@@ -15,7 +15,7 @@ from collector.web import Response, json_response, pixel, unavailable
 ACCEPTED = "accepted"
 
 
-class Refusal(Exception):  # noqa: N818  (an outcome, not an error of ours)
+class Refusal(Exception):
     """Why a hit or a whole request is refused: the status it earns, a stable reason code, a sentence for the client."""
 
     def __init__(self, status: int, reason: str, detail: str) -> None:

@@ -115,9 +115,7 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) -> 
     ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
         chosen = window(list(context.partition_keys))
         around = Window(*load_window(*chosen))
-        loads = warehouse.load(
-            archive, around.start, around.end, full_reload=chosen if config.full_reload else None
-        )
+        loads = warehouse.load(archive, around.start, around.end, full_reload=chosen if config.full_reload else None)
         for load in loads:
             key = load.arrival_date.isoformat()
             if chosen.start <= load.arrival_date < chosen.end:

@@ -13,7 +13,7 @@ from collector.settings import CloudSettings, IpMode, LocalSettings, Settings, S
 
 def test_defaults() -> None:
     """An empty environment is a working one, and an empty value counts as unset (compose files write those)."""
-    empty = {name: "" for name in ("IP_MODE", "ALLOWED_ORIGINS", "MAX_HIT_BYTES", "DATA_DIR", "COLLECTOR_PORT")}
+    empty = dict.fromkeys(("IP_MODE", "ALLOWED_ORIGINS", "MAX_HIT_BYTES", "DATA_DIR", "COLLECTOR_PORT"), "")
     for environment in ({}, empty):
         assert Settings.from_environment(environment) == Settings()
         local = LocalSettings.from_environment(environment)

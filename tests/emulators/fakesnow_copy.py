@@ -78,8 +78,21 @@ def copy_into(duck: Any, database: str, schema: str, copy: exp.Copy, table_stage
             (item.url, status, total, len(parsed.good), total, parsed.bad, parsed.complaint, None, None, None)
         )
         loads.append(
-            (*where[:1], item.url, where[1], now.isoformat(), status, len(parsed.good), total, parsed.complaint)
-            + (None, None, None, parsed.bad, total)
+            (
+                *where[:1],
+                item.url,
+                where[1],
+                now.isoformat(),
+                status,
+                len(parsed.good),
+                total,
+                parsed.complaint,
+                None,
+                None,
+                None,
+                parsed.bad,
+                total,
+            )
         )
     if rows:
         _insert(duck, copy, rows, params)
