@@ -23,6 +23,9 @@ CREDENTIALS: Mapping[Environment, tuple[tuple[str, ...], ...]] = {
         ("SNOWFLAKE_ACCOUNT",),
         ("SNOWFLAKE_USER",),
         ("SNOWFLAKE_PRIVATE_KEY",),
+        ("SNOWFLAKE_ROLE",),
+        ("SNOWFLAKE_WAREHOUSE",),
+        ("SNOWFLAKE_DATABASE",),
         ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"),
     ),
 }
@@ -109,7 +112,11 @@ def _credentials(settings: Settings) -> str:
     absent = [" or ".join(names) for names in wanted if not any(os.environ.get(name) for name in names)]
     if absent:
         raise _Trouble(f"set in the environment: {', '.join(absent)}")
-    return "all set" if wanted else "none needed"
+    if not wanted:
+        return "none needed"
+    from ingestion_platform.resources.snowflake_check import check
+
+    return check(os.environ)
 
 
 def _alerts(settings: Settings) -> str:

@@ -48,7 +48,13 @@ def run(place: Path, environ: dict[str, str], *arguments: str) -> str:
 
 def hit(number: int) -> dict[str, Any]:
     """An API Gateway event (payload format 2.0) of a hit."""
-    body = {"v": "1", "t": "pageview", "tid": "UA-9-9", "cid": f"client-{number % 3}", "dl": f"https://shop.example/{number}"}
+    body = {
+        "v": "1",
+        "t": "pageview",
+        "tid": "UA-9-9",
+        "cid": f"client-{number % 3}",
+        "dl": f"https://shop.example/{number}",
+    }
     return {
         "version": "2.0", "rawPath": "/collect", "rawQueryString": "", "headers": {"content-type": "application/json", "user-agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Firefox/133.0"},
         "requestContext": {"http": {"method": "POST", "path": "/collect", "sourceIp": "203.0.113.9"}, "timeEpoch": int(datetime.now(UTC).timestamp() * 1000)},
@@ -92,7 +98,10 @@ def test_hits_in_statistics_out_and_a_backfill(make_bench, installed, tmp_path, 
     statistics = "select event_date, hits from stats.overview_1d where tracking_id = '{}' order by event_date"
     arrived = bench.rows("select count(*) from raw.logs where tracking_id = 'UA-9-9'")[0][0]
     assert arrived == HITS
-    assert dict(bench.rows(statistics.format("UA-9-9"))) == {datetime.now(UTC).date(): HITS} or today != datetime.now(UTC).date()
+    assert (
+        dict(bench.rows(statistics.format("UA-9-9"))) == {datetime.now(UTC).date(): HITS}
+        or today != datetime.now(UTC).date()
+    )
     assert dict(bench.rows(statistics.format("(all)")))[past] > 100
     before = bench.snapshot(past, today + timedelta(days=1))
     published = pq.read_table(tmp_path / "data" / "published" / "overview_1d" / f"{past}.parquet")

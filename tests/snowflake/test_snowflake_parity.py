@@ -91,4 +91,7 @@ def test_both_warehouses_give_equal_rows(make_bench, export, record, tmp_path) -
     snowflake.dbt("build", start, built, "--exclude-resource-type", "unit_test")
     assert sum(export(snowflake, "events.logs", start, end).values()) > 300
     assert sum(export(snowflake, "events_live.logs_live", start, end).values()) > 600
-    assert differences(export, snowflake, duckdb, start, end) == {}
+    found = differences(export, snowflake, duckdb, start, end)
+    assert not found, "\n".join(
+        f"{model}: only Snowflake {mine}, only DuckDB {its}" for model, (mine, its) in found.items()
+    )

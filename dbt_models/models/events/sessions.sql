@@ -97,7 +97,7 @@ revenue_by_currency as (
     select
         session_id,
         coalesce(currency_code, '(not set)') as currency_code,
-        sum(transaction_revenue) as revenue
+        cast(sum(transaction_revenue) as decimal(38, 9)) as revenue
     from enriched
     where is_purchase and transaction_revenue is not null
     group by session_id, coalesce(currency_code, '(not set)')
