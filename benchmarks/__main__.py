@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,17 @@ TINY = Sizes("tiny", 3_000, 2, 1, (1_000,), 1_000, (1, 2), 300, (0, 2), 2.0, 1.0
 PARTS = ("replay", "scaling", "tick", "collector", "simulation")
 
 
-def measure(sizes: Sizes, parts: Sequence[str], folder: Path, out: Console) -> report.Result:
-    """Measure `parts` in `folder`, one after the other; returns the result. A part that fails is named and left out."""
+def measure(
+    sizes: Sizes,
+    parts: Sequence[str],
+    folder: Path,
+    out: Console,
+    keep: Callable[[report.Result], object] = lambda result: None,
+) -> report.Result:
+    """Measure `parts` in `folder`, one after the other; returns the result. A part that fails is named and left out.
+
+    `keep` gets the result after each part, so that a run that is stopped leaves what it has.
+    """
     result: report.Result = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "sizes": sizes.name,
@@ -85,8 +95,9 @@ def measure(sizes: Sizes, parts: Sequence[str], folder: Path, out: Console) -> r
         except (BenchmarkError, OSError) as error:
             result["failed"][name] = f"{error}"
             out.print(f"{name} could not be measured: {error}", style="red")
-    result["machine"]["load_average_after"] = machine()["load_average"]
-    result["ratios"] = report.ratios(found)
+        result["machine"]["load_average_after"] = machine()["load_average"]
+        result["ratios"] = report.ratios(found)
+        keep(result)
     return result
 
 
@@ -108,14 +119,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.error(f"there is no part {unknown[0]!r}; the parts are {', '.join(PARTS)}")
     sizes = FULL if chosen.full else TINY if chosen.tiny else DEFAULT
     out = Console(highlight=False, soft_wrap=True)
+    writes = not chosen.check and not chosen.tiny
+    keep = partial(report.save, folder=chosen.results) if writes else lambda result: None
     try:
         before = report.last_committed(sizes.name) if chosen.check else None
         build = PROJECT_DIR / "build"
         build.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="bench-", dir=build) as folder:
-            result = measure(sizes, chosen.parts or PARTS, Path(folder), out)
+            result = measure(sizes, chosen.parts or PARTS, Path(folder), out, keep)
     except KeyboardInterrupt:
-        print("Stopped; nothing was written.", file=sys.stderr)
+        print("Stopped; parts that were done by then are in the results.", file=sys.stderr)
         return 130
     except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
@@ -123,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.show(result, out)
     if before is not None:
         report.show_moved(*before, result, out)
-    elif sizes is not TINY:
+    elif writes:
         out.print(f"Written: {report.save(result, chosen.results)} and its picture")
     return 1 if result["failed"] else 0
 

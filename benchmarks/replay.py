@@ -19,8 +19,8 @@ import re
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -132,7 +132,7 @@ def dagster_stages(home: Path, began: float, seconds: float) -> dict[str, float]
     """
     from dagster import DagsterEventType, DagsterInstance
 
-    stages: Counter[str] = Counter()
+    stages: defaultdict[str, float] = defaultdict(float)
     first = began + seconds
     with DagsterInstance.from_config(str(home)) as instance:
         for run_id in instance.get_run_ids():
@@ -155,11 +155,12 @@ def dagster_stages(home: Path, began: float, seconds: float) -> dict[str, float]
                 elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
                     taken = event.asset_check_evaluation_data.metadata.get("seconds")
                     stages["dbt tests"] += float(taken.value) if taken is not None else 0.0  # type: ignore[arg-type]
-            stages.update(models)
+            for name, taken_by in models.items():
+                stages[name] += taken_by
     stages[_DBT] -= stages["dbt tests"] + sum(taken for name, taken in stages.items() if name.startswith("model "))
     stages["start of Python, Dagster and the run"] = first - began
     stages["Dagster between and after the steps"] = seconds - sum(stages.values())
-    return {name: round(taken, 2) for name, taken in stages.most_common()}
+    return _slowest_first(stages)
 
 
 _DBT = "dbt: start, parsing, counting rows, recording"
@@ -170,6 +171,10 @@ _STEPS = {
     "statistics_checks": "checks: books, truth, freshness, volume",
     "published__overview": "publish Parquet",
 }
+
+
+def _slowest_first(stages: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(taken, 2) for name, taken in sorted(stages.items(), key=lambda stage: -stage[1])}
 
 
 def _floor(traffic: Traffic) -> Cost:
@@ -232,7 +237,7 @@ def load_and_build(data_dir: Path, start: date, end: date) -> dict[str, float]:
     from dbt.cli.main import dbtRunner
 
     warehouse = DuckDBWarehouse(data_dir / "warehouse.duckdb")
-    stages: Counter[str] = Counter()
+    stages: defaultdict[str, float] = defaultdict(float)
     began = time.perf_counter()
     warehouse.load(FolderArchive(data_dir / "archive"), *load_window(start, end))
     stages["load raw/logs"] = time.perf_counter() - began
@@ -255,7 +260,7 @@ def load_and_build(data_dir: Path, start: date, end: date) -> dict[str, float]:
         stages["dbt tests" if kind == "test" else f"model {rest.partition('.')[2]}"] += result["execution_time"]
         spent -= result["execution_time"]
     stages["dbt: start and parsing"] = spent
-    return {name: round(taken, 2) for name, taken in stages.most_common()}
+    return _slowest_first(stages)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
