@@ -70,7 +70,7 @@ def start_collector(
 
     `environment` adds to this process's own: any of the variables of `collector.settings`.
     """
-    output = tempfile.TemporaryFile()
+    output = tempfile.TemporaryFile()  # noqa: SIM115  (read until the process is gone)
     own = {"DATA_DIR": str(data_dir), "COLLECTOR_PORT": str(port), "COLLECTOR_WORKERS": str(workers)}
     # In a process group of its own: Ctrl+C ends whoever started it, who then decides how this one ends.
     process = subprocess.Popen(
