@@ -38,7 +38,8 @@ def check(environ: Mapping[str, str]) -> str:
         for statement, advice in questions:
             try:
                 with opened.cursor() as cursor:
-                    rows = cursor.execute(statement).fetchall()
+                    cursor.execute(statement)
+                    rows = cursor.fetchall()
             except Error as error:
                 told = explain(error, access)
                 raise WarehouseError(told if not told.startswith("Snowflake:") else f"{advice} ({told})") from error

@@ -189,20 +189,31 @@ def dbt_runner() -> dbtRunner:
 _made = 0
 
 
-@pytest.fixture
-def make_bench(tmp_path: Path, dbt_runner: dbtRunner, snowflake_port: int) -> Callable[[str], Any]:
-    """Makes benches: `make_bench("snowflake")`, `make_bench("duckdb")`."""
-
+def _maker(folder: Path, runner: dbtRunner, port: int) -> Callable[[str], Any]:
     def make(kind: str) -> Any:
         global _made
         _made += 1
-        root = tmp_path / f"{kind}{_made}"
+        root = folder / f"{kind}{_made}"
         root.mkdir()
         if kind == "duckdb":
-            return bench.Bench(root, dbt_runner)
-        return SnowflakeBench(root, dbt_runner, snowflake_port, f"bench_{_made}")
+            return bench.Bench(root, runner)
+        return SnowflakeBench(root, runner, port, f"bench_{_made}")
 
     return make
+
+
+@pytest.fixture
+def make_bench(tmp_path: Path, dbt_runner: dbtRunner, snowflake_port: int) -> Callable[[str], Any]:
+    """Makes benches: `make_bench("snowflake")`, `make_bench("duckdb")`."""
+    return _maker(tmp_path, dbt_runner, snowflake_port)
+
+
+@pytest.fixture(scope="module")
+def make_bench_of_module(
+    tmp_path_factory: pytest.TempPathFactory, dbt_runner: dbtRunner, snowflake_port: int
+) -> Callable[[str], Any]:
+    """The same for what several tests of a module only read."""
+    return _maker(tmp_path_factory.mktemp("module"), dbt_runner, snowflake_port)
 
 
 @pytest.fixture(name="record")
