@@ -28,7 +28,7 @@ from ingestion_platform.automation.schedules import hourly, late_objects
 from ingestion_platform.partitions import backfill_policy, daily_partitions
 from ingestion_platform.resources import wiring
 from ingestion_platform.resources.dbt_project import read_manifest
-from ingestion_platform.settings import Settings
+from ingestion_platform.settings import Environment, Settings
 
 # Backfill policies, observable assets and owners of sensors are "beta" to Dagster: they are pinned, and tested here.
 for category in (BetaWarning, PreviewWarning):
@@ -43,7 +43,12 @@ def definitions(settings: Settings) -> Definitions:
     refresh = refresh_job(models)
     return Definitions(
         assets=[
-            traffic_asset(daily, policy, settings.simulated_hits),
+            # Nobody may simulate traffic into the archive that holds the real one.
+            *(
+                [traffic_asset(daily, policy, settings.simulated_hits)]
+                if settings.environment != Environment.PRODUCTION
+                else []
+            ),
             archive_asset(daily, settings.partitions_start),
             raw_logs_asset(daily, policy),
             user_agents_asset(daily, policy),

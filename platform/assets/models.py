@@ -16,6 +16,7 @@ from dagster import (
     AssetCheckKey,
     AssetCheckResult,
     AssetCheckSeverity,
+    AssetCheckSpec,
     AssetExecutionContext,
     AssetKey,
     AssetsDefinition,
@@ -63,6 +64,26 @@ class Translator(DagsterDbtTranslator):
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:
         return OWNERS
 
+    def get_asset_check_spec(
+        self, asset_spec: AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: Any
+    ) -> AssetCheckSpec | None:
+        """dbt's tests seldom have a description: what the test is called and given says what it checks."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        test = manifest["nodes"].get(unique_id, {}).get("test_metadata")
+        if spec is None or spec.description or not test:
+            return spec
+        given = {name: value for name, value in test.get("kwargs", {}).items() if name != "model"}
+        told = "; ".join(f"{name.replace('_', ' ')}: {_told(value)}" for name, value in given.items())
+        return AssetCheckSpec(
+            name=spec.name,
+            asset=spec.asset_key,
+            description=f"{test['name'].replace('_', ' ')}{f' ({told})' if told else ''}",
+            additional_deps=spec.additional_deps,
+            blocking=spec.blocking,
+            metadata=spec.metadata,
+            automation_condition=spec.automation_condition,
+        )
+
     def get_code_version(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         digest = hashlib.sha256()
         for text in sorted(self._code(dbt_resource_props)):
@@ -80,6 +101,10 @@ class Translator(DagsterDbtTranslator):
             if parent.get("config", {}).get("materialized") == "ephemeral":
                 texts |= self._code(parent)
         return texts
+
+
+def _told(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @dataclass(frozen=True)
@@ -191,7 +216,7 @@ class Built:
 
     def metadata(self, result: NodeResult, day: date) -> dict[str, Any]:
         """What the UI shows of one model's date."""
-        found: dict[str, Any] = {"seconds of the whole run": result.seconds}
+        found: dict[str, Any] = {"seconds of this model's build": result.seconds}
         if result.name in self.rows:
             found[ROW_COUNT] = self.rows[result.name].get(day, 0)
         if result.name == "logs":

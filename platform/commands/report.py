@@ -40,7 +40,8 @@ order by period
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 _HOLDINGS = (
-    ("raw/logs", "raw.logs", "every line of the archive, once"),
+    ("raw/logs", "raw.logs", "lines of the archive, each once"),
+    ("raw/logs", "raw.bad_lines", "lines that are no JSON, in quarantine too"),
     ("events/logs", "events.logs", "hits, enriched, in sessions"),
     ("events/duplicates", "events.duplicates", "deliveries and retries that were left out"),
     ("events/quarantine", "events.quarantine", "refused and unreadable lines, with reasons"),

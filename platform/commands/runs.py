@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dagster import AssetKey, DagsterEvent, DagsterInstance, DagsterRunStatus
+from dagster import AssetCheckSeverity, AssetKey, DagsterEvent, DagsterEventType, DagsterInstance, DagsterRunStatus
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
@@ -88,6 +88,10 @@ def _events(instance: DagsterInstance, work: Work) -> Iterator[tuple[DagsterEven
     steps = len(definition.nodes)
     reason = ""
     for event in execute_run_iterator(job, run, instance):
+        if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed and check.severity == AssetCheckSeverity.ERROR:
+                reason = reason or f"{check.asset_key.to_user_string()}, check {check.check_name}: {check.description}"
         if event.is_step_failure:
             reason = reason or f"{event.step_key}: {_reason(event)}"
         yield event, steps
