@@ -6,6 +6,7 @@ names (hence the exact pin in pyproject.toml); docs/snowflake-emulation.md lists
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -90,11 +91,11 @@ def execute(self: Any, *args: Any, **kwargs: Any) -> Any:
     try:
         return _execute(self, *args, **kwargs)
     except Exception as error:
-        try:
-            self._duck_conn.execute("ROLLBACK")
+        # What fails before DuckDB sees it leaves the transaction open, as on Snowflake; DuckDB itself gives the transaction up.
+        if not isinstance(error, Error) or isinstance(error.__cause__, duckdb.Error):
+            with contextlib.suppress(duckdb.Error):
+                self._duck_conn.execute("ROLLBACK")
             self._conn._in_transaction = False
-        except duckdb.Error:
-            pass
         if isinstance(error, Error):
             raise
         raise ProgrammingError(msg=f"{type(error).__name__}: {error}", errno=261000, sqlstate="XX000") from error

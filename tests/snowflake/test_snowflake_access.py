@@ -8,12 +8,15 @@ from types import SimpleNamespace
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from dbt.cli.main import dbtRunner
+from dbt.config.runtime import load_profile
 
 from ingestion_platform.resources.snowflake_check import check
 from ingestion_platform.resources.snowflake_connection import REQUIRED, explain, read_access
 from ingestion_platform.resources.snowflake_warehouse import SnowflakeWarehouse
 from ingestion_platform.resources.warehouse import WarehouseError
 
+MODELS = Path(__file__).parents[2] / "dbt_models"
 PEM = serialization.Encoding.PEM
 PKCS8 = serialization.PrivateFormat.PKCS8
 
@@ -134,3 +137,31 @@ def test_the_emulators_port_is_asked_for() -> None:
     """INGEST_ENV=emulated without a server says which variable is missing."""
     with pytest.raises(WarehouseError, match="SNOWFLAKE_PORT is not set"):
         read_access({"INGEST_ENV": "emulated"})
+
+
+def test_dbt_reads_the_key_and_writes_it_nowhere(
+    environ: dict[str, str], key: rsa.RSAPrivateKey, tmp_path: Path
+) -> None:
+    """The production target takes PEM text or a path; neither logs nor artifacts hold any of the key."""
+    (tmp_path / "key.p8").write_text(environ["SNOWFLAKE_PRIVATE_KEY"])
+    body = environ["SNOWFLAKE_PRIVATE_KEY"].splitlines()[3]
+    for number, given in enumerate((environ["SNOWFLAKE_PRIVATE_KEY"].replace("\n", "\\n"), str(tmp_path / "key.p8"))):
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {
+                **environ,
+                "SNOWFLAKE_PRIVATE_KEY": given,
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            }.items():
+                patch.setenv(name, value)
+            result = dbtRunner().invoke([
+                "parse", "--project-dir", str(MODELS), "--profiles-dir", str(MODELS), "--log-level", "debug", "--log-level-file", "debug",
+                "--target-path", str(tmp_path / f"target{number}"), "--log-path", str(tmp_path / f"logs{number}"),
+            ])  # fmt: skip
+            assert result.success, result.exception
+            credentials = load_profile(str(MODELS), {}, "clickstream", "production").credentials
+            assert credentials._get_private_key() == key.private_bytes(
+                serialization.Encoding.DER, PKCS8, serialization.NoEncryption()
+            )
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "key.p8"]
+    assert len(written) > 4
+    assert not [path for path in written if body.encode() in path.read_bytes()]

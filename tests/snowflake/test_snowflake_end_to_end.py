@@ -105,3 +105,7 @@ def test_hits_in_statistics_out_and_a_backfill(make_bench, installed, tmp_path, 
     assert dict(bench.rows(statistics.format("(all)")))[past] > 100
     published = pq.read_table(tmp_path / "data" / "published" / "overview_1d" / f"{past}.parquet")
     assert published.num_rows == bench.rows(f"select count(*) from stats.overview_1d where event_date = '{past}'")[0][0]
+
+    said = run(installed, environ, "doctor")
+    assert "signed in as fake" in said
+    assert "everything in the archive is loaded" in said

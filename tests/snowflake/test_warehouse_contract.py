@@ -103,6 +103,8 @@ def test_an_unreadable_object_is_named_and_costs_no_other(bench, record, at) -> 
     assert day.rows == 1
     assert [key in error for error in day.errors] == [True]
     assert not current(bench)
+    (day, *_) = bench.warehouse.load(bench.archive, *WINDOW, full_reload=(DAY, NEXT))
+    assert (day.rows, len(day.errors)) == (1, 1)
     bench.archive.put(key, whole)
     (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
     assert (day.rows, day.errors) == (2, [])
