@@ -11,32 +11,27 @@ of their numbers, so that no build can have seen a later load and missed an earl
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid5
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from collector.archive_keys import parse_key
 from ingestion_platform.resources import snowflake_sql as sql
 from ingestion_platform.resources.archive import Archive, ArchiveObject, data_version, days
-from ingestion_platform.resources.archive_lines import bad_lines
-from ingestion_platform.resources.loading import LoadedObjects, LoadTally, Missing, missing_objects
+from ingestion_platform.resources.loading import LoadTally, Missing, missing_objects
 from ingestion_platform.resources.snowflake_connection import SnowflakeAccess, connection, read_access
+from ingestion_platform.resources.snowflake_load import Load
+from ingestion_platform.resources.snowflake_session import Session, chunks
 from ingestion_platform.resources.warehouse import (
     BEHIND_SQL,
-    LOG_ID_NAMESPACE,
     PUBLISHED,
     DayLoad,
     Progress,
-    WarehouseError,
 )
 from ingestion_platform.settings import Environment
 from ingestion_platform.user_agents import PARSER_VERSION, parse_all
@@ -44,10 +39,6 @@ from ingestion_platform.windows import LOOKBACK_DAYS, DateRange
 
 PIPE_GRACE = timedelta(minutes=30)
 """An object is left to the pipe for so long after its key's time: Firehose may buffer it for 15 minutes, a pipe takes a minute or two."""
-
-_ROWS_PER_STATEMENT = 5000
-# A pipe that has not taken an object after so long will not.
-_RECENT = timedelta(days=2)
 
 
 class SnowflakeWarehouse:
@@ -91,7 +82,7 @@ class SnowflakeWarehouse:
                 missing_objects(objects, held, full_reload), objects, held, session.unequal(start, end)
             )
             tally = LoadTally(objects, missing)
-            load = _Load(session, archive, tally, datetime.now(UTC) - self._pipe_grace)
+            load = Load(session, archive, tally, datetime.now(UTC) - self._pipe_grace)
             batches = [missing.add[i : i + sql.FILES_PER_COPY] for i in range(0, len(missing.add), sql.FILES_PER_COPY)]
             with session.transaction(bool(missing.remove)):
                 if missing.remove:
@@ -144,7 +135,7 @@ class SnowflakeWarehouse:
                 with session.transaction():
                     # Two runs may meet the same new agent: the second waits for the first, then replaces its row.
                     session.run("take_number")
-                    for some in _chunks([agent._asdict() for agent in parsed]):
+                    for some in chunks([agent._asdict() for agent in parsed]):
                         session.run("delete_user_agents", some)
                         session.run("insert_user_agents", some)
             total, bots = session.run("count_user_agents")[0]
@@ -183,10 +174,10 @@ class SnowflakeWarehouse:
         return written
 
     @contextmanager
-    def _session(self) -> Iterator[_Session]:
+    def _session(self) -> Iterator[Session]:
         tag = self._environ.get("SNOWFLAKE_QUERY_TAG") or "clickstream"
         with connection(self.access, tag) as opened:
-            yield _Session(opened)
+            yield Session(opened)
 
 
 def _with_unequal(
@@ -197,226 +188,3 @@ def _with_unequal(
     add |= {item for item in archived if item.key in unequal}
     remove |= {item for item in held if item.key in unequal}
     return Missing(sorted(add), sorted(remove))
-
-
-def _chunks(rows: Sequence[Any]) -> Iterator[str]:
-    for start in range(0, len(rows), _ROWS_PER_STATEMENT):
-        yield sql.as_json(rows[start : start + _ROWS_PER_STATEMENT])
-
-
-class _Session:
-    """An open connection and the statements by their names."""
-
-    def __init__(self, opened: Any) -> None:
-        self._opened = opened
-
-    def run(self, name: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        return self.execute(sql.statements()[name], parameters)
-
-    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._opened.cursor() as cursor:
-            cursor.execute(statement, list(parameters) or None)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
-
-    def table(self, statement: str, parameters: Sequence[Any]) -> pa.Table:
-        """The result as an Arrow table with the types that the DuckDB side has, names in lower case."""
-        with self._opened.cursor() as cursor:
-            cursor.execute(statement, list(parameters))
-            schema = pa.schema([(column.name.lower(), _arrow_type(column)) for column in cursor.description])
-            rows = cursor.fetchall()
-        return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
-
-    def create_tables(self) -> None:
-        """Create what is missing, and ask first: CREATE ... IF NOT EXISTS needs the privilege even when the table is there."""
-        schemas = {row[0] for row in self.run("existing_schemas")}
-        existing = {row[0] for row in self.run("existing_tables")}
-        for schema in ("raw", "events"):
-            if schema not in schemas:
-                self.execute(f"create schema if not exists {schema}")
-        for name, statement in sql.tables().items():
-            if name not in existing:
-                self.execute(statement)
-                if name == "raw.load_counter":
-                    self.run("start_counter")
-
-    def unequal(self, start: date, end: date) -> set[str]:
-        """Keys of lately loaded objects of which RAW.LOGS holds another number of rows than the ledger says."""
-        since = (datetime.now(UTC) - _RECENT).replace(tzinfo=None).isoformat(" ")
-        return {row[0] for row in self.run("unequal_objects", start, end, since, start, end, since)}
-
-    @contextmanager
-    def transaction(self, wanted: bool = True) -> Iterator[None]:
-        """One transaction around the block; nothing when it is not `wanted`, since an outer one holds."""
-        if not wanted:
-            yield
-            return
-        self.execute("begin")
-        try:
-            yield
-        except BaseException:
-            self.execute("rollback")
-            raise
-        self.execute("commit")
-
-
-class _Load:
-    """One load: what it removes, copies and notes. `young` is the moment after which an object is left to the pipe."""
-
-    def __init__(self, session: _Session, archive: Archive, tally: LoadTally, young: datetime) -> None:
-        self._session = session
-        self._archive = archive
-        self._tally = tally
-        self._young = young
-
-    def remove(self, objects: Sequence[ArchiveObject]) -> None:
-        """Delete what these objects brought, and note the dates that this changes."""
-        keys = sql.as_json(item.key for item in objects)
-        touched = {day for row in self._session.run("touched_dates", keys) for day in json.loads(row[0])}
-        self._tally.removed({date.fromisoformat(day) for day in touched})
-        arrived = [item.arrival_date for item in objects]
-        self._session.run("delete_logs", min(arrived), max(arrived), keys)
-        self._session.run("delete_bad_lines", keys)
-        self._session.run("delete_ledger", keys)
-        self._take_number(sorted(touched))
-
-    def add(self, objects: Sequence[ArchiveObject]) -> None:
-        """Make RAW.LOGS hold these objects and note them. One that cannot be read costs its neighbours nothing."""
-        found = self._rows(objects)
-        # A pipe loads a file whole, so one row tells. What is young and not there yet is the pipe's.
-        by_pipe = [item for item in objects if item.key in found]
-        ours = [item for item in objects if item.key not in found and not self._is_young(item)]
-        copied, errors, failed = self._copy(ours)
-        if by_pipe:
-            failed |= self._failed_in_pipe(by_pipe)
-        if copied:
-            found = self._rows([*by_pipe, *copied])
-        bad = {item.key: bad_lines(self._archive, item) for item in [*by_pipe, *copied] if item.key in failed}
-        ledger = self._ledger([*by_pipe, *copied], found, {key: len(lines) for key, lines in bad.items()})
-        self._insert_bad_lines(objects, bad)
-        number = self._take_number(sorted({f"{day}" for row in ledger for day in row["event_dates"]}))
-        for some in _chunks([{**row, "load_id": number} for row in ledger]):
-            self._session.run("insert_ledger", some)
-        self._tally.loaded(LoadedObjects([*by_pipe, *copied], errors), ledger)
-
-    def _is_young(self, item: ArchiveObject) -> bool:
-        key = parse_key(item.key)
-        return key is not None and key.arrived_at > self._young
-
-    def _copy(
-        self, objects: Sequence[ArchiveObject]
-    ) -> tuple[list[ArchiveObject], list[tuple[ArchiveObject, str]], set[str]]:
-        """COPY the objects; returns those copied, those that cannot be read, and the keys of those with bad lines."""
-        from snowflake.connector.errors import ProgrammingError
-
-        if not objects:
-            return [], [], set()
-        errors: list[tuple[ArchiveObject, str]] = []
-        wanted = list(objects)
-        try:
-            report = self._session.execute(sql.copy_logs([item.key for item in wanted]))
-        except ProgrammingError:
-            # One broken file fails the statement: find it, and copy the others.
-            errors = _unreadable(self._archive, wanted)
-            broken = {item for item, _ in errors}
-            wanted = [item for item in wanted if item not in broken]
-            if not errors:
-                raise
-            report = self._session.execute(sql.copy_logs([item.key for item in wanted])) if wanted else []
-        by_name = {_short(item.key): item.key for item in wanted}
-        failed = {by_name[_short(row[0])] for row in report if len(row) > 5 and int(row[5] or 0) > 0}
-        return wanted, errors, failed
-
-    def _failed_in_pipe(self, objects: Sequence[ArchiveObject]) -> set[str]:
-        """The keys whose load met bad lines, or of which no history tells any more: those are looked through."""
-        history = {_short(name): int(errors or 0) for name, errors in self._session.run("copy_history")}
-        return {item.key for item in objects if history.get(_short(item.key), 1) > 0}
-
-    def _rows(self, objects: Sequence[ArchiveObject]) -> dict[str, dict[date, int]]:
-        """Rows in RAW.LOGS by object and event date, for those of `objects` that have any."""
-        arrived = [item.arrival_date for item in objects]
-        keys = sql.as_json(item.key for item in objects)
-        found: dict[str, dict[date, int]] = defaultdict(dict)
-        for key, day, count in self._session.run("rows_of_objects", min(arrived), max(arrived), keys):
-            found[key][day] = int(count)
-        return found
-
-    def _ledger(
-        self, objects: Sequence[ArchiveObject], found: Mapping[str, Mapping[date, int]], bad: Mapping[str, int]
-    ) -> list[dict[str, Any]]:
-        now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
-        return [
-            {
-                "object_key": item.key,
-                "arrival_date": item.arrival_date,
-                "etag": item.etag,
-                "size_bytes": item.size,
-                "row_count": sum(found.get(item.key, {}).values()),
-                "bad_lines": bad.get(item.key, 0),
-                # A bad line is quarantined under its arrival date, so that date's models change too.
-                "event_dates": sorted({*found.get(item.key, {}), *([item.arrival_date] if bad.get(item.key) else [])}),
-                "loaded_at": now,
-            }
-            for item in objects
-        ]
-
-    def _insert_bad_lines(self, objects: Sequence[ArchiveObject], bad: Mapping[str, list[tuple[int, str]]]) -> None:
-        rows = [
-            {
-                "log_id": f"{uuid5(UUID(LOG_ID_NAMESPACE), f'{item.key}:{number}')}",
-                "log_filename": item.key,
-                "log_file_row_number": number,
-                "arrival_date": item.arrival_date,
-                "payload": text[:8192],
-            }
-            for item in objects
-            for number, text in bad.get(item.key, [])
-        ]
-        for some in _chunks(rows):
-            self._session.run("insert_bad_lines", some)
-
-    def _take_number(self, event_dates: Sequence[str]) -> int:
-        """Give this load its number, under a lock that lasts until the commit, and note the event dates it changed."""
-        self._session.run("take_number")
-        number = int(self._session.run("number_taken")[0][0])
-        if event_dates:
-            changed = sql.as_json(event_dates)
-            self._session.run("forget_changes", changed)
-            self._session.run("note_changes", number, changed)
-        return number
-
-
-def _short(name: str) -> str:
-    """YYYY/MM/DD/HH/<file>: what is common to an object's key and the names that COPY and its history report."""
-    return "/".join(name.split("/")[-5:])
-
-
-def _unreadable(archive: Archive, objects: Sequence[ArchiveObject]) -> list[tuple[ArchiveObject, str]]:
-    """Those of `objects` that the archive cannot give whole, with the reason."""
-    from ingestion_platform.resources.archive import ArchiveError
-
-    found = []
-    for item in objects:
-        try:
-            bad_lines(archive, item)
-        except ArchiveError as error:
-            found.append((item, str(error)))
-    return found
-
-
-def _arrow_type(column: Any) -> pa.DataType:
-    from snowflake.connector.constants import FIELD_ID_TO_NAME
-
-    name = FIELD_ID_TO_NAME[column.type_code]
-    if name == "FIXED":
-        return pa.decimal128(38, column.scale) if column.scale else pa.int64()
-    types = {
-        "REAL": pa.float64(),
-        "TEXT": pa.string(),
-        "DATE": pa.date32(),
-        "TIMESTAMP_NTZ": pa.timestamp("us"),
-        "BOOLEAN": pa.bool_(),
-    }
-    if name not in types:
-        raise WarehouseError(f"column {column.name} has type {name}, which statistics do not have")
-    return types[name]
