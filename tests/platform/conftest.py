@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +28,16 @@ from ingestion_platform.resources.archive import Archive
 from ingestion_platform.settings import PROJECT_DIR, Settings
 from simulations.config import TrafficConfig
 from simulations.history import write_day
+
+DAYS = 8
+_TABLES = (
+    "events.logs",
+    "events.sessions",
+    "events.purchases",
+    "stats.overview_1h",
+    "stats.overview_1d",
+    "stats.revenue_1d",
+)
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -95,3 +112,145 @@ def place(tmp_path: Path) -> Iterator[Place]:
     """A platform of its own."""
     with DagsterInstance.ephemeral() as instance:
         yield Place(tmp_path, instance)
+
+
+class DevServer:
+    """A `make dev` of its own: DATA_DIR, port, processes."""
+
+    def __init__(self, root: Path) -> None:
+        self.settings: Settings = environment.read({"DATA_DIR": f"{root / 'data'}"})
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.log = root / "dev.log"
+        self.first = today() - timedelta(days=DAYS)
+        self.days = DAYS
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DAGSTER")}
+        return inherited | {
+            "DATA_DIR": f"{self.settings.data_dir}",
+            "DAGSTER_PORT": f"{self.port}",
+            "PARTITIONS_PER_RUN": "4",
+        }
+
+    def start(self) -> None:
+        """Start the processes, in a session of their own, and wait until the webserver answers."""
+        command = [sys.executable, "-m", "ingestion_platform", "dev"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env=self.environment, cwd=PROJECT_DIR, stdout=log, stderr=log, start_new_session=True
+            )
+        self.wait_for(self._answers, 120, "the webserver")
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.graphql("{ assetNodes { id } }")["assetNodes"])
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def kill(self) -> None:
+        """kill -9 of every process at once."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def wait_for(self, done: Callable[[], Any], seconds: float, what: str) -> Any:
+        """Poll until `done` gives something true."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            found = done()
+            if found:
+                return found
+            time.sleep(0.5)
+        raise AssertionError(f"{what} took more than {seconds} s:\n{self.log.read_text()[-3000:]}")
+
+    def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The data of a GraphQL answer."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/graphql", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            found = json.load(answer)
+        assert not found.get("errors"), found
+        return dict(found["data"])
+
+    def assets(self, *groups: str) -> list[list[str]]:
+        """Paths of the partitioned assets of `groups`."""
+        nodes = self.graphql("{ assetNodes { assetKey { path } isPartitioned groupName } }")["assetNodes"]
+        return [node["assetKey"]["path"] for node in nodes if node["isPartitioned"] and node["groupName"] in groups]
+
+    def backfill(self, assets: list[list[str]], days: int = DAYS) -> str:
+        """Launch a backfill as the UI does; its id."""
+        launch = """mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) {
+            __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+        parameters = {
+            "assetSelection": [{"path": path} for path in assets],
+            "partitionNames": [(self.first + timedelta(days=n)).isoformat() for n in range(days)],
+        }
+        found = self.graphql(launch, p=parameters)["launchPartitionBackfill"]
+        return str(found["backfillId"])
+
+    def status(self, backfill: str) -> str:
+        query = """query($b: String!) { partitionBackfillOrError(backfillId: $b) { ... on PartitionBackfill { status } } }"""
+        return str(self.graphql(query, b=backfill)["partitionBackfillOrError"]["status"])
+
+    def runs(self, backfill: str) -> list[dict[str, Any]]:
+        """The runs of a backfill, with the messages of their events."""
+        query = """query($f: RunsFilter!) { runsOrError(filter: $f) { ... on Runs { results {
+            runId status tags { key value }
+            eventConnection(limit: 1000) { events { ... on MessageEvent { message stepKey } } } } } } }"""
+        tags = {"tags": [{"key": "dagster/backfill", "value": backfill}]}
+        return list(self.graphql(query, f=tags)["runsOrError"]["results"])
+
+    def finish(self, backfill: str, seconds: float = 240) -> None:
+        """Wait for a backfill's end, which must be a good one."""
+        status = self.wait_for(
+            lambda: found if (found := self.status(backfill)).startswith(("COMPLETED", "FAILED", "CANCELED")) else None,
+            seconds,
+            "the backfill",
+        )
+        assert status == "COMPLETED_SUCCESS", (status, self.runs(backfill))
+
+    def busy_worker(self, backfill: str) -> tuple[str, int]:
+        """Wait until a run of the backfill is in the middle of dbt's models; its id and pid."""
+
+        def look() -> tuple[str, int] | None:
+            for run in self.runs(backfill):
+                messages = [event.get("message") or "" for event in run["eventConnection"]["events"]]
+                pids = [
+                    found.group(1) for message in messages if (found := re.search(r"in process \(pid: (\d+)", message))
+                ]
+                if run["status"] == "STARTED" and pids and any("OK created sql" in message for message in messages):
+                    return run["runId"], int(pids[-1])
+            return None
+
+        return tuple(self.wait_for(look, 120, "a run that builds models"))  # type: ignore[return-value]
+
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """The rows of what readers see, once no run is at work."""
+        with DagsterInstance.from_config(f"{self.settings.dagster_home}") as instance:
+            self.wait_for(lambda: not instance.event_log_storage.get_concurrency_run_ids(), 60, "the pool's release")
+        warehouse = wiring.warehouse(self.settings)
+        last = self.first + timedelta(days=DAYS)
+        return {
+            table: warehouse.query(f"select * from {table} where event_date < ? order by all", [last])
+            for table in _TABLES
+        }
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+    """A platform with a week of archive and `make dev` running on it."""
+    made = DevServer(tmp_path_factory.mktemp("dev"))
+    archive = wiring.archive(made.settings)
+    shape = TrafficConfig(hits_per_day=150, objects_per_hour=1, outages=0.0, late_objects=0.0)
+    for n in range(DAYS):
+        write_day(archive.put, made.first + timedelta(days=n), shape, made.settings.truth_folder)
+    made.start()
+    yield made
+    made.kill()

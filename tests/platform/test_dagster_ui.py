@@ -1,0 +1,121 @@
+"""The UI in a real browser: the graph, a backfill launched by hand, green partitions, and a failed check's message.
+
+Screenshots go to ARTIFACTS (CI keeps them), or to the test's own folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestion_platform.resources import wiring
+
+pytestmark = pytest.mark.browser
+
+GROUPS = ("archive", "raw", "events", "events_live", "stats", "published", "simulations")
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def page(dev: Any) -> Iterator[Any]:
+    """A tab of headless Chromium, on `dev`."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=_FLAGS)
+        tab = browser.new_page(viewport={"width": 1600, "height": 900}, base_url=f"http://127.0.0.1:{dev.port}")
+        tab.set_default_timeout(60_000)
+        yield tab
+        browser.close()
+
+
+@pytest.fixture
+def shot(tmp_path: Path) -> Any:
+    """Keep a picture of the page under a name."""
+    folder = Path(os.environ.get("ARTIFACTS") or tmp_path) / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def take(page: Any, name: str) -> None:
+        page.screenshot(path=f"{folder / name}.png")
+
+    return take
+
+
+def launch(page: Any, asset: str, first: str, last: str) -> None:
+    """Materialize dates of an asset as a user does: its page, the button, the range, Launch."""
+    page.goto(f"/assets/{asset}")
+    page.get_by_role("button", name="Materialize…").click()
+    dates = page.get_by_placeholder("No matching partitions")
+    dates.fill(f"[{first}...{last}]")
+    dates.press("Enter")
+    page.get_by_role("button", name="Launch backfill").click()
+
+
+def backfills(dev: Any) -> list[str]:
+    """The ids of the backfills there are, newest first."""
+    query = "{ partitionBackfillsOrError { ... on PartitionBackfills { results { id } } } }"
+    return [found["id"] for found in dev.graphql(query)["partitionBackfillsOrError"]["results"]]
+
+
+def test_the_graph_shows_every_stage(dev: Any, page: Any, shot: Any) -> None:
+    """The lineage is what a newcomer sees first: each stage is a group, and the mart's page has its columns described."""
+    page.goto("/asset-groups")
+    for group in GROUPS:
+        page.get_by_text(group, exact=True).first.wait_for()
+    shot(page, "lineage")
+    page.goto("/assets/stats/overview_1d?view=lineage&lineageScope=upstream&lineageDepth=5")
+    page.get_by_text("product_actions").first.wait_for()
+    page.wait_for_timeout(3000)
+    shot(page, "lineage-of-overview")
+    page.goto("/assets/stats/overview_1d")
+    page.get_by_text("count_active_sessions").first.wait_for()
+    shot(page, "asset")
+
+
+def test_a_backfill_launched_by_hand_turns_its_dates_green(dev: Any, page: Any, shot: Any) -> None:
+    """The product: choose dates, press a button, watch them turn green."""
+    first, last = f"{dev.first}", f"{dev.first + timedelta(days=1)}"
+    dev.finish(dev.backfill(dev.assets("raw", "events"), days=2))
+    known = backfills(dev)
+    launch(page, "stats/overview_1d", first, last)
+    new = dev.wait_for(lambda: [found for found in backfills(dev) if found not in known], 60, "the launch")
+    dev.finish(new[0])
+    page.goto("/assets/stats/overview_1d?view=partitions")
+    page.get_by_text(re.compile(r"Materialized \([1-9]")).wait_for()
+    page.get_by_text("Failed (0)").wait_for()
+    page.get_by_text(first, exact=True).first.click()
+    page.get_by_text("dagster/partition_row_count").first.wait_for()
+    shot(page, "partitions")
+    page.goto("/runs")
+    page.get_by_text("Success").first.wait_for()
+    shot(page, "runs")
+
+
+def test_a_failed_check_tells_what_to_do(dev: Any, page: Any, shot: Any) -> None:
+    """A corrupt object must be named on the check's page, with the way out."""
+    day = dev.first + timedelta(days=3)
+    archive = wiring.archive(dev.settings)
+    broken = archive.objects(day, day + timedelta(days=1))[0]
+    archive.put(broken.key, b"no gzip")
+    known = backfills(dev)
+    launch(page, "raw/logs", f"{day}", f"{day + timedelta(days=1)}")
+    new = dev.wait_for(lambda: [found for found in backfills(dev) if found not in known], 60, "the launch")
+    dev.wait_for(lambda: dev.status(new[0]).startswith(("COMPLETED", "FAILED")), 240, "the backfill")
+    page.goto("/assets/raw/logs?view=checks&checkDetail=readable")
+    page.get_by_text("Failed").first.wait_for()
+    page.get_by_text("put a whole copy in its place").first.wait_for()
+    assert broken.key in page.content()
+    shot(page, "failed-check")
