@@ -41,14 +41,11 @@ def definitions(settings: Settings) -> Definitions:
     daily = daily_partitions(settings.partitions_start)
     policy = backfill_policy(settings.partitions_per_run)
     refresh = refresh_job(models)
+    # Nobody may simulate traffic into the archive that holds the real one.
+    simulated = settings.environment is not Environment.PRODUCTION
     return Definitions(
         assets=[
-            # Nobody may simulate traffic into the archive that holds the real one.
-            *(
-                [traffic_asset(daily, policy, settings.simulated_hits)]
-                if settings.environment != Environment.PRODUCTION
-                else []
-            ),
+            *([traffic_asset(daily, policy, settings.simulated_hits)] if simulated else []),
             archive_asset(daily, settings.partitions_start),
             raw_logs_asset(daily, policy),
             user_agents_asset(daily, policy),
@@ -58,7 +55,7 @@ def definitions(settings: Settings) -> Definitions:
             *exposures(models),
         ],
         asset_checks=[statistics_checks()],
-        jobs=[refresh, recovery_job(models), *asset_jobs(models, daily)],
+        jobs=[refresh, recovery_job(models), *asset_jobs(models, daily, simulated)],
         schedules=[hourly(refresh)],
         sensors=[late_objects(refresh), *alerts(settings)],
         # One process a run: the start-up of a process for each step is what small runs would pay for.

@@ -49,6 +49,9 @@ COLUMNS = TableSchema(
 )
 
 
+_PUT_BACK = "Put a whole copy in its place, or take it out of the archive, and materialize its date again."
+
+
 class RawLogsConfig(Config):
     """What a launch may ask for."""
 
@@ -78,12 +81,11 @@ def readable(loads: Sequence[DayLoad]) -> AssetCheckResult:
         asset_key=RAW_LOGS,
         check_name="readable",
         passed=not errors,
-        metadata={"unreadable objects": len(errors), **({"first": errors[0]} if errors else {})},
-        description=(
-            f"{errors[0]}: put a whole copy in its place, or take it out of the archive, and materialize its date again"
-            if errors
-            else "Every object was read to its end."
-        ),
+        metadata={
+            "unreadable objects": len(errors),
+            **({"what to do": _PUT_BACK, "all of them": errors[:100]} if errors else {}),
+        },
+        description=errors[0] if errors else "Every object was read to its end.",
     )
 
 

@@ -12,10 +12,11 @@ REPLAY = "replay"
 SIMULATE = "simulate"
 
 
-def asset_jobs(models: Models, daily: DailyPartitionsDefinition) -> list[UnresolvedAssetJobDefinition]:
-    """`replay` (archive to published statistics, by date), `simulate` and `observe_archive`."""
+def asset_jobs(models: Models, daily: DailyPartitionsDefinition, simulated: bool) -> list[UnresolvedAssetJobDefinition]:
+    """`replay` (archive to published statistics, by date), `observe_archive` and, where traffic may be `simulated`,
+    `simulate`."""
     partitioned = [key for key in models.keys.values() if key.path[-1] in models.partitioned]
-    return [
+    jobs = [
         define_asset_job(
             REPLAY,
             selection=AssetSelection.assets(RAW_LOGS, USER_AGENTS, *partitioned, PUBLISHED_OVERVIEW),
@@ -23,14 +24,19 @@ def asset_jobs(models: Models, daily: DailyPartitionsDefinition) -> list[Unresol
             description="Rebuild a range of dates from the archive, up to the published statistics. Harmless, any number of times.",
         ),
         define_asset_job(
-            SIMULATE,
-            selection=AssetSelection.assets(TRAFFIC),
-            partitions_def=daily,
-            description="Write past dates of simulated traffic into the archive; the hourly refresh, or a replay, picks them up.",
-        ),
-        define_asset_job(
             "observe_archive",
             selection=AssetSelection.assets(ARCHIVE_EVENTS),
             description="Look at the archive: which dates hold objects that were not seen before.",
         ),
     ]
+    if simulated:
+        jobs.append(
+            define_asset_job(
+                SIMULATE,
+                selection=AssetSelection.assets(TRAFFIC),
+                partitions_def=daily,
+                description="Write past dates of simulated traffic into the archive; the hourly refresh, or a replay, "
+                "picks them up.",
+            )
+        )
+    return jobs

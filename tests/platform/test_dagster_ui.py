@@ -116,6 +116,6 @@ def test_a_failed_check_tells_what_to_do(dev: Any, page: Any, shot: Any) -> None
     dev.wait_for(lambda: dev.status(new[0]).startswith(("COMPLETED", "FAILED")), 240, "the backfill")
     page.goto("/assets/raw/logs?view=checks&checkDetail=readable")
     page.get_by_text("Failed").first.wait_for()
-    page.get_by_text("put a whole copy in its place").first.wait_for()
+    page.get_by_text("Put a whole copy in its place").first.wait_for()
     assert broken.key in page.content()
     shot(page, "failed-check")

@@ -70,7 +70,7 @@ def test_an_unreadable_object_costs_only_itself_and_ends_the_run_red(place: Any)
     failure = result.failure_data_for_node("refresh")
     assert failure is not None and failure.user_failure_data is not None
     assert broken.key in str(failure.user_failure_data.description)
-    assert "put a whole copy" in str(failure.user_failure_data.description)
+    assert "restore it" in str(failure.user_failure_data.description)
     assert place.past(3).isoformat() in place.materialized(result, "stats/overview_1d")
     before = place.rows("select count(*) from raw.logs")[0][0]
 
