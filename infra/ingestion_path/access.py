@@ -15,7 +15,7 @@ import pulumi
 import pulumi_snowflake as snowflake
 
 from .landing import Landing
-from .names import MODEL_SCHEMAS, RAW_SCHEMA, Names
+from .names import MODEL_SCHEMAS, RAW_SCHEMA, STAGING_SCHEMA, Names
 from .settings import SnowflakeSettings
 from .warehouse import Warehouse
 
@@ -86,6 +86,9 @@ def _grants(warehouse: Warehouse, landing: Landing) -> Iterator[Grant]:
     yield "load", "stage", ["USAGE"], _on("STAGE", landing.stage.fully_qualified_name)
     yield "load", "file-format", ["USAGE"], _on("FILE FORMAT", landing.file_format.fully_qualified_name)
     yield "load", "pipe", ["MONITOR", "OPERATE"], _on("PIPE", landing.pipe.fully_qualified_name)
+
+    staging = warehouse.schemas[STAGING_SCHEMA].fully_qualified_name
+    yield "write", "staging", ["USAGE", "CREATE VIEW"], {"on_schema": {"schema_name": staging}}
 
     for schema in MODEL_SCHEMAS:
         place, label = warehouse.schemas[schema].fully_qualified_name, schema.lower().replace("_", "-")

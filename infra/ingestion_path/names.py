@@ -17,6 +17,8 @@ ERROR_PREFIX = "stream_errors/"
 
 RAW_SCHEMA = "RAW"
 MODEL_SCHEMAS = ("EVENTS", "EVENTS_LIVE", "STATS")
+# Views between raw and models: dbt writes them, analysts have no business there.
+STAGING_SCHEMA = "STAGING"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_snowflake as snowflake
 
-from .names import MODEL_SCHEMAS, RAW_SCHEMA, Names
+from .names import MODEL_SCHEMAS, RAW_SCHEMA, STAGING_SCHEMA, Names
 from .raw_tables import LOAD_HISTORY, LOGS, Column
 from .settings import SnowflakeSettings
 
@@ -39,7 +39,7 @@ class Warehouse(pulumi.ComponentResource):
                 with_managed_access="true",
                 opts=self._inside,
             )
-            for schema in (RAW_SCHEMA, *MODEL_SCHEMAS)
+            for schema in (RAW_SCHEMA, STAGING_SCHEMA, *MODEL_SCHEMAS)
         }
         self.logs = self._raw_table(f"{name}-logs", "LOGS", LOGS, ["ARRIVAL_DATE"])
         self.load_history = self._raw_table(f"{name}-load-history", "LOAD_HISTORY", LOAD_HISTORY)

@@ -21,6 +21,7 @@ GRANTS: set[tuple[str, str, frozenset[str]]] = {
     *(("READ", f"{kind}* {schema}", frozenset({"SELECT"})) for schema in MODELS for kind in ("TABLES", "VIEWS")),
     *(("WRITE", f"SCHEMA {schema}", USE | {"CREATE TABLE", "CREATE VIEW"}) for schema in MODELS),
     *(("WRITE", f"TABLES* {schema}", CHANGE) for schema in MODELS),
+    ("WRITE", "SCHEMA STAGING", USE | {"CREATE VIEW"}),
     ("LOAD", "SCHEMA RAW", USE | {"CREATE TABLE"}),
     ("LOAD", "TABLES* RAW", CHANGE),
     ("LOAD", "TABLE RAW.LOGS", CHANGE),
@@ -118,6 +119,8 @@ def compute_problems(graph: Graph) -> list[str]:
     if set(preview) != {"snowflake_table_resource", "snowflake_pipe_resource"}:
         problems.append(f"preview features: {preview}")
     schemas = {node.inputs["name"]: node.inputs for node in graph.of("Schema")}
-    if set(schemas) != {"RAW", *MODELS} or any(given["withManagedAccess"] != "true" for given in schemas.values()):
+    if set(schemas) != {"RAW", "STAGING", *MODELS} or any(
+        given["withManagedAccess"] != "true" for given in schemas.values()
+    ):
         problems.append(f"schemas {sorted(schemas)}, or one without managed access")
     return problems
