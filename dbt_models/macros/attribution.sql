@@ -1,3 +1,8 @@
+{# Whether a hit is a purchase: enhanced e-commerce says so by its action, the older way by its type. `of` may name a table ("hits."). #}
+{% macro is_purchase(of="") -%}
+    ({{ of }}product_action = 'purchase' or {{ of }}hit_type = 'transaction')
+{%- endmacro %}
+
 {# The utm parameter of a URL, as it stands there (not decoded); null when it has none. #}
 {% macro utm_parameter(url, name) -%}
     case

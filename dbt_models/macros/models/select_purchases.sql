@@ -7,7 +7,7 @@ with purchases as (
 
     select * from {{ hits }}
     where
-        (product_action = 'purchase' or hit_type = 'transaction')
+        {{ is_purchase() }}
         and not is_repeat_purchase
 
 )

@@ -16,7 +16,7 @@ with purchases as (
     from {{ ref('stg_hits') }}
     where
         quarantine_reason is null
-        and (product_action = 'purchase' or hit_type = 'transaction')
+        and {{ is_purchase() }}
         and transaction_id is not null
         and {{ in_window(live=live, days_before=var('lookback_days'), days_after=1) }}
     group by event_date, event_id, tracking_id, upper(transaction_id)

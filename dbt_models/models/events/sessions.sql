@@ -47,7 +47,7 @@ enriched as (
         user_agents.user_agent_id,
         user_agents.device_type,
         coalesce(user_agents.is_bot, false) as is_bot,
-        (hits.product_action = 'purchase' or hits.hit_type = 'transaction')
+        {{ is_purchase('hits.') }}
         and repeat_purchases.event_id is null as is_purchase,
         {{ to_decimal('hits.transaction_revenue') }} as transaction_revenue,
         hits.currency_code
