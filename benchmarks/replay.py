@@ -32,7 +32,7 @@ import duckdb
 from benchmarks.measure import PROJECT_DIR, BenchmarkError, Cost, disk_mb, median, run_module
 from ingestion_platform.resources import duckdb_sql
 from ingestion_platform.resources.archive import FolderArchive
-from ingestion_platform.resources.archive_lines import line_batches
+from ingestion_platform.resources.archive_lines import LineStream
 from ingestion_platform.resources.duckdb_warehouse import DuckDBWarehouse
 from ingestion_platform.windows import load_window
 from simulations.config import TrafficConfig
@@ -231,10 +231,8 @@ def type_lines(archive: Path, database: Path, start: date, end: date) -> int:
     with duckdb.connect(str(database), config={"preserve_insertion_order": "false"}) as connection:
         connection.execute(duckdb_sql.TABLES)
         connection.execute("alter table raw.logs drop column data")
-        for batch in line_batches(source, source.objects(start, end)):
-            connection.register("lines", batch.lines)
-            connection.register("objects", batch.object_table)
-            connection.execute(insert)
+        connection.register("lines", LineStream(source, source.objects(start, end)).reader())
+        connection.execute(insert)
         return int(connection.execute("select count(*) from raw.logs").fetchall()[0][0])
 
 

@@ -29,7 +29,7 @@ from typing import Any
 import duckdb
 
 from ingestion_platform.resources.archive import FolderArchive
-from ingestion_platform.resources.archive_lines import line_batches
+from ingestion_platform.resources.archive_lines import LineStream
 
 TABLES = """
 create schema if not exists raw;
@@ -55,10 +55,9 @@ select
     object_key,
     row_number
 from (
-    select o.object_key, l.row_number, l.line::json as data
-    from lines as l
-    join objects as o on o.object_number = l.object_number
-    where json_valid(l.line)
+    select object_key, row_number, line::json as data
+    from lines
+    where json_valid(line)
 )
 """
 
@@ -257,10 +256,8 @@ def load(connection: duckdb.DuckDBPyConnection, archive: Path, start: date, end:
     """Fill RAW.LOGS with every line of the arrival dates [start, end) that is JSON."""
     connection.execute(TABLES)
     source = FolderArchive(archive)
-    for batch in line_batches(source, source.objects(start, end)):
-        connection.register("lines", batch.lines)
-        connection.register("objects", batch.object_table)
-        connection.execute(INSERT_RAW)
+    connection.register("lines", LineStream(source, source.objects(start, end)).reader())
+    connection.execute(INSERT_RAW)
 
 
 def build(connection: duckdb.DuckDBPyConnection, name: str) -> None:

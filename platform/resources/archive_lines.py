@@ -1,9 +1,11 @@
-"""From archive objects to Arrow batches of lines, without touching a line in Python.
+"""From archive objects to a stream of lines that DuckDB can scan, without touching a line in Python.
 
-In: objects of the archive (gzip JSON lines). Out: `LineBatch`es, each a bounded number of whole objects, with two Arrow tables:
+In: objects of the archive (gzip JSON lines). Out: an Arrow stream
 
-    lines(object_number int32, row_number int64, line string)      one row a line that is not blank; rows count from 1
-    objects(object_number int32, object_key string, arrival_date date)
+    object_key string (dictionary)   arrival_date date32   row_number int64, from 1   line string
+
+with one row a line that is not blank. The objects are read and decompressed a little ahead of whoever consumes the stream, so
+that memory is bounded however many there are, and a single statement, hence a single transaction, can load gigabytes.
 
 A line that is no UTF-8 is kept with replacement characters and a leading one, so that it cannot pass for a record: it becomes a
 bad line, and only it. An object that cannot be read or decompressed is named in `errors` and costs its neighbours nothing.
@@ -12,10 +14,9 @@ bad line, and only it. An object that cannot be read or decompressed is named in
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -23,85 +24,93 @@ from isal import igzip
 
 from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject
 
-# About 250 MB of JSON a batch: enough for DuckDB to write full row groups, little enough for a laptop.
-BATCH_COMPRESSED_BYTES = 32 * 1024 * 1024
+# What is read ahead, compressed: some 60 MB of JSON.
+_AHEAD_BYTES = 8 * 1024 * 1024
 _READERS = 2
 _NEWLINE = ord("\n")
 # A line that is no UTF-8 must not become a valid record by having its bad bytes replaced.
 UNDECODABLE = "\ufffd"
 
-
-@dataclass(frozen=True)
-class LineBatch:
-    """Whole objects and their lines; `counts` holds the lines of each object, in the order of `objects`."""
-
-    objects: list[ArchiveObject]
-    lines: pa.Table
-    object_table: pa.Table
-    counts: list[int]
-    errors: list[tuple[ArchiveObject, str]]
+_SCHEMA = pa.schema(
+    [
+        ("object_key", pa.dictionary(pa.int32(), pa.string())),
+        ("arrival_date", pa.date32()),
+        ("row_number", pa.int64()),
+        ("line", pa.large_string()),
+    ]
+)
 
 
-def line_batches(archive: Archive, objects: Sequence[ArchiveObject]) -> Iterator[LineBatch]:
-    """Batches over `objects`, in their order; the next batch is read while the caller works on this one."""
-    groups = list(_groups(objects))
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="archive") as pool:
+class LineStream:
+    """The lines of `objects`, in their order. `counts` (lines by key) and `errors` are whole when `reader()` is used up.
 
-        def submit(group: list[ArchiveObject]) -> list[Future[pa.Array]]:
-            return [pool.submit(_read_lines, archive, item) for item in group]
+    `on_object` is called after each object. A stream is read once.
+    """
 
-        pending = [submit(group) for group in islice(groups, 1)]
-        for position, group in enumerate(groups):
-            if position + 1 < len(groups):
-                pending.append(submit(groups[position + 1]))
-            yield _batch(group, pending.pop(0))
+    def __init__(
+        self, archive: Archive, objects: Sequence[ArchiveObject], on_object: Callable[[], object] = lambda: None
+    ) -> None:
+        self._archive = archive
+        self._objects = objects
+        self._on_object = on_object
+        self.counts: dict[str, int] = {}
+        self.errors: list[tuple[ArchiveObject, str]] = []
+
+    @property
+    def objects(self) -> list[ArchiveObject]:
+        """The objects that were read."""
+        return [item for item in self._objects if item.key in self.counts]
+
+    def reader(self) -> pa.RecordBatchReader:
+        """The lines as an Arrow stream, one batch an object."""
+        return pa.RecordBatchReader.from_batches(_SCHEMA, self._batches())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        for item, outcome in _ahead(self._archive, self._objects):
+            try:
+                lines = outcome.result()
+            except ArchiveError as error:
+                self.errors.append((item, str(error)))
+            else:
+                self.counts[item.key] = len(lines)
+                yield _batch(item, lines)
+            self._on_object()
 
 
-def _groups(objects: Sequence[ArchiveObject]) -> Iterator[list[ArchiveObject]]:
-    group: list[ArchiveObject] = []
-    size = 0
-    for item in objects:
-        if group and size + item.size > BATCH_COMPRESSED_BYTES:
-            yield group
-            group, size = [], 0
-        group.append(item)
-        size += item.size
-    if group:
-        yield group
-
-
-def _batch(group: list[ArchiveObject], pending: list[Future[pa.Array]]) -> LineBatch:
-    objects: list[ArchiveObject] = []
-    errors: list[tuple[ArchiveObject, str]] = []
-    batches: list[pa.RecordBatch] = []
-    counts: list[int] = []
-    for item, future in zip(group, pending, strict=True):
+def unreadable(archive: Archive, objects: Sequence[ArchiveObject]) -> list[tuple[ArchiveObject, str]]:
+    """Those of `objects` that cannot be read to their end, each with the reason."""
+    found = []
+    for item, outcome in _ahead(archive, objects):
         try:
-            lines = future.result()
+            outcome.result()
         except ArchiveError as error:
-            errors.append((item, str(error)))
-            continue
-        number = len(objects)
-        objects.append(item)
-        counts.append(len(lines))
-        batches.append(
-            pa.record_batch(
-                {
-                    "object_number": pa.array(np.full(len(lines), number, dtype=np.int32)),
-                    "row_number": pa.array(np.arange(1, len(lines) + 1, dtype=np.int64)),
-                    "line": lines,
-                }
-            )
-        )
-    schema = pa.schema([("object_number", pa.int32()), ("row_number", pa.int64()), ("line", pa.large_string())])
-    table = pa.table(
-        {
-            "object_number": pa.array(range(len(objects)), pa.int32()),
-            "object_key": pa.array([item.key for item in objects], pa.string()),
-            "arrival_date": pa.array([item.arrival_date for item in objects], pa.date32()),
-        }
-    )
-    return LineBatch(objects, pa.Table.from_batches(batches, schema), table, counts, errors)
+            found.append((item, str(error)))
+    return found
+
+
+def _ahead(archive: Archive, objects: Sequence[ArchiveObject]) -> Iterator[tuple[ArchiveObject, Future[pa.Array]]]:
+    """Each object with its lines to come; the next ones are being read already, as far as `_AHEAD_BYTES` go."""
+    waiting: deque[tuple[ArchiveObject, Future[pa.Array]]] = deque()
+    size = 0
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="archive") as pool:
+        try:
+            for item in objects:
+                while waiting and size + item.size > _AHEAD_BYTES:
+                    size -= waiting[0][0].size
+                    yield waiting.popleft()
+                waiting.append((item, pool.submit(_read_lines, archive, item)))
+                size += item.size
+            while waiting:
+                yield waiting.popleft()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _batch(item: ArchiveObject, lines: pa.Array) -> pa.RecordBatch:
+    count = len(lines)
+    key = pa.DictionaryArray.from_arrays(np.zeros(count, dtype=np.int32), pa.array([item.key], pa.string()))
+    date = pa.array(np.full(count, np.datetime64(item.arrival_date, "D")))
+    return pa.record_batch([key, date, pa.array(np.arange(1, count + 1, dtype=np.int64)), lines], schema=_SCHEMA)
 
 
 def _read_lines(archive: Archive, item: ArchiveObject) -> pa.Array:

@@ -141,12 +141,11 @@ INSERT_LOGS = f"""
 insert into raw.logs by name
 with parsed as (
     select
-        o.object_key, o.arrival_date, l.row_number, l.line,
-        json_transform(l.line, '{_STRUCTURE}') as r
-    from lines as l
-    join objects as o on o.object_number = l.object_number
+        object_key, arrival_date, row_number, line,
+        json_transform(line, '{_STRUCTURE}') as r
+    from lines
     -- A condition on r would be pushed below it, and every line parsed twice.
-    where json_valid(l.line)
+    where json_valid(line)
 ),
 timed as (
     select
@@ -189,31 +188,24 @@ select
     }} as record
 from dated
 """
-"""Reads two relations that the caller supplies: lines(object_number, row_number, line) and objects(object_number, object_key, arrival_date)."""
+"""Reads a relation that the caller supplies: lines(object_key, arrival_date, row_number, line), see `archive_lines`."""
 
 INSERT_BAD_LINES = f"""
 insert into raw.bad_lines
-select {_uuid5("o.object_key || ':' || l.row_number::varchar")}, o.object_key, l.row_number, o.arrival_date, rtrim(left(l.line, 8192), chr(10))
-from lines as l
-join objects as o on o.object_number = l.object_number
-where not json_valid(l.line)
+select {_uuid5("object_key || ':' || row_number::varchar")}, object_key, row_number, arrival_date, rtrim(left(line, 8192), chr(10))
+from lines
+where not json_valid(line)
 """
-"""Reads the same two relations."""
+"""Reads the same relation."""
 
-BAD_LINES_BY_OBJECT = """
-select log_filename, count(*)
-from raw.bad_lines
-where log_filename in (select object_key from objects)
-group by log_filename
-"""
-
-EVENT_DATES_BY_OBJECT = """
-select log_filename, list_sort(list(distinct event_date))
+ROWS_BY_OBJECT = """
+select log_filename, count(*), list_sort(list(distinct event_date))
 from raw.logs
 where arrival_date in (select arrival_date from objects)
   and log_filename in (select object_key from objects)
 group by log_filename
 """
+"""Reads a relation that the caller supplies: objects(object_key, arrival_date)."""
 
 LEDGER_SCHEMA = pa.schema(
     [

@@ -1,14 +1,15 @@
 """The embedded warehouse: one DuckDB file, one writer at a time.
 
 The file is opened for each call and closed after it, so that dbt's process can open it in between; who may write when is the
-business of Dagster's pool "warehouse". Loading goes by batches of whole objects, each in a transaction of its own together with
+business of Dagster's pool "warehouse". Loading goes by portions of whole objects, each in a transaction of its own together with
 its ledger rows: killed at any instant, the file holds whole objects that the ledger knows. A full reload is one transaction.
+A portion is large, because rows of a transaction that do not fill DuckDB's row groups are written twice.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -19,14 +20,21 @@ import pyarrow as pa
 
 from ingestion_platform.resources import duckdb_sql
 from ingestion_platform.resources.archive import Archive, ArchiveObject, data_version, days
-from ingestion_platform.resources.archive_lines import LineBatch, line_batches
-from ingestion_platform.resources.loading import LoadTally, missing_objects
+from ingestion_platform.resources.archive_lines import LineStream, unreadable
+from ingestion_platform.resources.loading import LoadedObjects, LoadTally, missing_objects, portions
 from ingestion_platform.resources.warehouse import BEHIND_SQL, PUBLISHED, DayLoad, Progress, WarehouseError
 from ingestion_platform.user_agents import PARSER_VERSION, parse_all
 from ingestion_platform.windows import LOOKBACK_DAYS, DateRange
 
 # Another process may hold the file for the length of a statement (a notebook, a query of the UI).
 _LOCK_WAIT_SECONDS = 30.0
+
+# Compressed, a transaction: about 1.3 million hits and half a minute, of which a killed run does again what was not committed.
+_PORTION_BYTES = 256 * 1024 * 1024
+
+
+# Rows have no order; to keep one would load them on a single core.
+_CONFIG = {"preserve_insertion_order": "false"}
 
 
 class DuckDBWarehouse:
@@ -68,12 +76,20 @@ class DuckDBWarehouse:
             replaced = {item.key for item in missing.remove} & again
             if gone:
                 self._in_transaction(connection, whole, lambda: self._remove(connection, gone, tally))
-            for batch in line_batches(archive, missing.add):
-                self._in_transaction(
-                    connection, whole, lambda batch=batch: self._insert(connection, batch, replaced, tally)
-                )
+            done = 0
+
+            def one_more() -> None:
+                nonlocal done
+                done += 1
                 if progress is not None:
-                    progress(tally.done, len(missing.add))
+                    progress(done, len(missing.add))
+
+            for portion in portions(missing.add, _PORTION_BYTES):
+                self._in_transaction(
+                    connection,
+                    whole,
+                    lambda portion=portion: self._insert(connection, archive, portion, replaced, tally, one_more),
+                )
             if whole:
                 connection.commit()
             held_now = connection.execute(
@@ -170,22 +186,40 @@ class DuckDBWarehouse:
         self._note_changes(connection, [row[0] for row in touched])
 
     def _insert(
-        self, connection: duckdb.DuckDBPyConnection, batch: LineBatch, replaced: set[str], tally: LoadTally
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        archive: Archive,
+        objects: Sequence[ArchiveObject],
+        replaced: set[str],
+        tally: LoadTally,
+        on_object: Callable[[], object],
     ) -> None:
-        before = [item.key for item in batch.objects if item.key in replaced]
-        if before:
+        """Load whole `objects` and note them. Those that cannot be read are named in the tally and cost nothing."""
+        # A successor is read to its end before what it replaces is deleted.
+        successors = [item for item in objects if item.key in replaced]
+        errors = unreadable(archive, successors)
+        lost = {item.key for item, _ in errors}
+        if before := [item.key for item in successors if item.key not in lost]:
             self._remove(connection, before, tally)
-        connection.register("lines", batch.lines)
-        connection.register("objects", batch.object_table)
-        inserted = connection.execute(duckdb_sql.INSERT_LOGS).fetchall()[0][0]
-        bad: dict[str, int] = {}
-        if inserted != sum(batch.counts):
-            connection.execute(duckdb_sql.INSERT_BAD_LINES)
-            bad = dict(connection.execute(duckdb_sql.BAD_LINES_BY_OBJECT).fetchall())
-        dates: dict[str, list[date]] = dict(connection.execute(duckdb_sql.EVENT_DATES_BY_OBJECT).fetchall())
-        touched = {day for found in dates.values() for day in found}
+        stream = LineStream(archive, [item for item in objects if item.key not in lost], on_object)
+        connection.register("lines", stream.reader())
+        connection.execute(duckdb_sql.INSERT_LOGS)
+        if any(item.key in replaced for item, _ in stream.errors):
+            raise WarehouseError("an object was replaced while it was loaded; run again")
+        read = stream.objects
+        connection.register("objects", _object_table(read))
+        found = {key: (rows, dates) for key, rows, dates in connection.execute(duckdb_sql.ROWS_BY_OBJECT).fetchall()}
+        rows = {item.key: found.get(item.key, (0, []))[0] for item in read}
+        spoilt = [item for item in read if rows[item.key] != stream.counts[item.key]]
+        if spoilt:
+            # The stream is used up: those few objects are read again.
+            connection.register("lines", LineStream(archive, spoilt).reader())
+            bad = connection.execute(duckdb_sql.INSERT_BAD_LINES).fetchall()[0][0]
+            if bad != sum(stream.counts[item.key] - rows[item.key] for item in spoilt):
+                raise WarehouseError("an object changed while it was loaded; run again")
+        touched = {day for _, dates in found.values() for day in dates}
         # A bad line is quarantined under its arrival date, so that date's models change too.
-        touched |= {item.arrival_date for item in batch.objects if bad.get(item.key)}
+        touched |= {item.arrival_date for item in spoilt}
         load_id = self._note_changes(connection, sorted(touched))
         ledger = [
             {
@@ -194,16 +228,18 @@ class DuckDBWarehouse:
                 "arrival_date": item.arrival_date,
                 "etag": item.etag,
                 "size_bytes": item.size,
-                "row_count": count - bad.get(item.key, 0),
-                "bad_lines": bad.get(item.key, 0),
-                "event_dates": sorted({*dates.get(item.key, []), *([item.arrival_date] if bad.get(item.key) else [])}),
+                "row_count": rows[item.key],
+                "bad_lines": stream.counts[item.key] - rows[item.key],
+                "event_dates": sorted(
+                    {*found.get(item.key, (0, []))[1], *([item.arrival_date] if item in spoilt else [])}
+                ),
             }
-            for item, count in zip(batch.objects, batch.counts, strict=True)
+            for item in read
         ]
         if ledger:
             connection.register("ledger", pa.Table.from_pylist(ledger, duckdb_sql.LEDGER_SCHEMA))
             connection.execute("insert into raw.load_history select *, current_localtimestamp() from ledger")
-        tally.loaded(batch, ledger)
+        tally.loaded(LoadedObjects(read, [*errors, *stream.errors]), ledger)
 
     @staticmethod
     def _note_changes(connection: duckdb.DuckDBPyConnection, event_dates: Sequence[date]) -> int:
@@ -247,7 +283,7 @@ class DuckDBWarehouse:
         give_up = time.monotonic() + self.lock_wait
         while True:
             try:
-                return duckdb.connect(str(self.path), read_only=read_only)
+                return duckdb.connect(str(self.path), read_only=read_only, config=_CONFIG)
             except duckdb.IOException as error:
                 if "lock" not in str(error):
                     raise WarehouseError(f"cannot open {self.path}: {str(error).splitlines()[0]}") from error
@@ -257,3 +293,12 @@ class DuckDBWarehouse:
                         f"({str(error).splitlines()[0]})"
                     ) from error
             time.sleep(0.2)
+
+
+def _object_table(objects: Sequence[ArchiveObject]) -> pa.Table:
+    return pa.table(
+        {
+            "object_key": pa.array([item.key for item in objects], pa.string()),
+            "arrival_date": pa.array([item.arrival_date for item in objects], pa.date32()),
+        }
+    )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from ingestion_platform.resources.archive import ArchiveObject, days
 from ingestion_platform.resources.warehouse import DayLoad
@@ -37,18 +37,22 @@ def missing_objects(
     )
 
 
-class Batch(Protocol):
-    """Objects that were loaded together, and those of them that could not be read, each with the reason."""
-
-    @property
-    def objects(self) -> list[ArchiveObject]: ...
-
-    @property
-    def errors(self) -> list[tuple[ArchiveObject, str]]: ...
+def portions(objects: Sequence[ArchiveObject], size: int) -> Iterator[list[ArchiveObject]]:
+    """`objects` in their order, cut so that none but a single object's portion exceeds `size` compressed bytes."""
+    portion: list[ArchiveObject] = []
+    held = 0
+    for item in objects:
+        if portion and held + item.size > size:
+            yield portion
+            portion, held = [], 0
+        portion.append(item)
+        held += item.size
+    if portion:
+        yield portion
 
 
 class LoadedObjects(NamedTuple):
-    """A batch of which nothing else is known here."""
+    """Objects that were loaded together, and those among them that could not be read, each with the reason."""
 
     objects: list[ArchiveObject]
     errors: list[tuple[ArchiveObject, str]]
@@ -69,8 +73,8 @@ class LoadTally:
         """Rows of removed objects are gone; they had these event dates."""
         self._removed_dates |= set(event_dates)
 
-    def loaded(self, batch: Batch, ledger: list[dict[str, Any]]) -> None:
-        """A batch is in the table, with these ledger rows."""
+    def loaded(self, batch: LoadedObjects, ledger: list[dict[str, Any]]) -> None:
+        """These are in the table, with these ledger rows."""
         self.done += len(batch.objects) + len(batch.errors)
         self._ledger += ledger
         self._errors += batch.errors

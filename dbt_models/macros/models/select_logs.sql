@@ -27,6 +27,14 @@ session_lists as (
 
 ),
 
+-- Said once more, so that DuckDB guesses these few columns to be the smaller side of the join, and not all of hits.
+window_session_hits as (
+
+    select log_id, session_id, session_started_at, is_session_start from session_hits
+    where {{ in_window(live=live) }}
+
+),
+
 repeat_purchases as (
 
     select * from {{ ref('int_repeat_purchases' ~ ('_live' if live else '')) }}
@@ -102,7 +110,7 @@ select
     cast(hits.req_body as varchar) as req_body,
     hits.log_id
 from hits
-inner join session_hits on hits.log_id = session_hits.log_id
+inner join window_session_hits as session_hits on hits.log_id = session_hits.log_id
 left join session_lists on session_hits.session_id = session_lists.session_id
 left join repeat_purchases on hits.event_date = repeat_purchases.event_date and hits.event_id = repeat_purchases.event_id
 left join user_agents on hits.user_agent = user_agents.user_agent
