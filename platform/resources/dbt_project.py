@@ -66,7 +66,8 @@ class DbtProject:
     """The dbt project with the target and variables of one environment.
 
     `environment` holds what profiles.yml reads (INGEST_ENV, DBT_DUCKDB_PATH, ...); it is set for an invocation only.
-    `artifacts` is the folder for what invocations write; a failed one's logs and compiled SQL stay there.
+    `artifacts` is the folder for what invocations write; a failed one's logs and compiled SQL stay there, and so does what
+    the last one parsed: dbt parses everything anew when the warehouse is another than the one it parsed for.
     """
 
     def __init__(self, environment: Mapping[str, str], artifacts: Path, project_dir: Path = MODELS_DIR) -> None:
@@ -87,16 +88,26 @@ class DbtProject:
         """
         target = self.artifacts / uuid4().hex[:12]
         target.mkdir(parents=True)
-        parsed = self.project_dir / "target" / _PARTIAL_PARSE
-        if parsed.exists():
-            shutil.copy(parsed, target / _PARTIAL_PARSE)
-        arguments = ["build", "--indirect-selection", "buildable", "--select", *select]
+        for known in (self.artifacts, self.project_dir / "target"):
+            if (known / _PARTIAL_PARSE).exists():
+                shutil.copy(known / _PARTIAL_PARSE, target / _PARTIAL_PARSE)
+                break
+        arguments = ["build", "--no-write-json", "--indirect-selection", "buildable", "--select", *select]
         if window is not None:
             arguments += ["--event-time-start", f"{window.start}", "--event-time-end", f"{window.end}"]
         results = self._invoke(arguments, target, log)
+        self._keep_parsed(target)
         if all(result.status not in ("error", "fail") for result in results):
             shutil.rmtree(target, ignore_errors=True)
         return results
+
+    def _keep_parsed(self, target: Path) -> None:
+        if (target / _PARTIAL_PARSE).exists():
+            self.artifacts.mkdir(parents=True, exist_ok=True)
+            # Several runs may end at once (Snowflake); each replaces the file whole.
+            temporary = self.artifacts / f"{_PARTIAL_PARSE}.{uuid4().hex[:12]}"
+            shutil.copy(target / _PARTIAL_PARSE, temporary)
+            temporary.replace(self.artifacts / _PARTIAL_PARSE)
 
     def _invoke(self, arguments: list[str], target: Path, log: Log) -> list[NodeResult]:
         # Imported on use: dbt's command line is a second of imports that loading the code location does not need.
