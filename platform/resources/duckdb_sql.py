@@ -34,23 +34,24 @@ def _json_object(fields: tuple[str, ...]) -> str:
     return "{" + ", ".join(f'"{name}": "VARCHAR"' for name in fields) + "}"
 
 
+# Random ids are left as they are: compressing them would save a fifth of the file and cost a sixth of the time to write a row.
 TABLES = f"""
 create schema if not exists raw;
 create schema if not exists events;
 
 create table if not exists raw.logs (
     service_id varchar,
-    request_id varchar,
+    request_id varchar using compression uncompressed,
     request_timestamp timestamp,
-    response_id varchar,
+    response_id varchar using compression uncompressed,
     response_timestamp timestamp,
     client_id varchar,
     data json using compression zstd,
-    log_id varchar,
+    log_id varchar using compression uncompressed,
     log_filename varchar,
     log_file_row_number bigint,
     log_timestamp timestamp,
-    event_id varchar,
+    event_id varchar using compression uncompressed,
     event_at timestamp,
     event_date date,
     arrival_date date,

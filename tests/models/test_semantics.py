@@ -206,6 +206,36 @@ def test_impressions_and_promotions(day) -> None:
     ]  # fmt: skip
 
 
+def test_impressions_of_every_index(day) -> None:
+    """What one typed pass reads and what only the general way can (a second list, a 13th product, custom dimensions) come out
+    alike, names of lists included; 200 is an index, 0 and 201 are none."""
+    few = {
+        "il1nm": "Search",
+        **{f"il1pi{n}{field}": f"{field}{n}" for n in (1, 12) for field in ("id", "nm", "br", "ca", "va")},
+    }
+    bench = day(
+        ("10:00:00", few),
+        ("10:01:00", {**few, "il1pi13id": "id13"}),
+        ("10:02:00", {**few, "il2pi1nm": "other"}),
+        ("10:03:00", {**few, "il1pi1cd2": "two", "il1pi1cm1": "1"}),
+        ("10:04:00", {**few, "il1pi0id": "below", "il1pi201id": "beyond", "il0pi1id": "below", "il200pi200pr": "1.50"}),
+        ("10:05:00", {"il1nm": "nothing shown"}),
+    )  # fmt: skip
+    hits = bench.rows(
+        "select list((list_index, list_name, product_index, product_id, product_name, product_brand, product_category, product_variant,"
+        " product_price, product_raw_data) order by list_index, product_index) from events.impressions group by event_id order by min(event_at)"
+    )
+    (one, twelve), *others = [hit for (hit,) in hits]
+    assert one == (1, "Search", 1, "id1", "nm1", "br1", "ca1", "va1", None, None)
+    assert twelve[2:5] == (12, "id12", "nm12")
+    assert others == [
+        [one, twelve, (1, "Search", 13, "id13", *[None] * 6)],
+        [one, twelve, (2, None, 1, None, "other", *[None] * 5)],
+        [(*one[:9], '{"cd2":"two","cm1":"1"}'), twelve],
+        [one, twelve, (200, None, 200, *[None] * 5, D("1.5"), None)],
+    ]
+
+
 def test_bots_are_kept_and_counted_apart(bench, record, at) -> None:
     """A crawler's hits are in logs, flagged, and in no statistic but its own."""
     robot = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
