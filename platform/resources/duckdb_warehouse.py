@@ -33,16 +33,18 @@ _LOCK_WAIT_SECONDS = 30.0
 _PORTION_BYTES = 256 * 1024 * 1024
 
 
-# Rows have no order; to keep one would load them on a single core.
-_CONFIG = {"preserve_insertion_order": "false"}
+# Left alone, DuckDB takes four fifths of the machine's memory.
+MEMORY_LIMIT = "5GB"
 
 
 class DuckDBWarehouse:
     """A warehouse in the DuckDB file `path`; see `ingestion_platform.resources.warehouse.Warehouse`."""
 
-    def __init__(self, path: Path, lock_wait: float = _LOCK_WAIT_SECONDS) -> None:
+    def __init__(self, path: Path, lock_wait: float = _LOCK_WAIT_SECONDS, memory_limit: str = MEMORY_LIMIT) -> None:
         self.path = path
         self.lock_wait = lock_wait
+        # Rows have no order; to keep one would load them on a single core.
+        self._config = {"preserve_insertion_order": "false", "memory_limit": memory_limit}
 
     def create_tables(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -283,7 +285,7 @@ class DuckDBWarehouse:
         give_up = time.monotonic() + self.lock_wait
         while True:
             try:
-                return duckdb.connect(str(self.path), read_only=read_only, config=_CONFIG)
+                return duckdb.connect(str(self.path), read_only=read_only, config=self._config)
             except duckdb.IOException as error:
                 if "lock" not in str(error):
                     raise WarehouseError(f"cannot open {self.path}: {str(error).splitlines()[0]}") from error

@@ -24,9 +24,10 @@ def _bucket(settings: Settings) -> Archive:
 
 
 def _duckdb(settings: Settings) -> Warehouse:
-    from ingestion_platform.resources.duckdb_warehouse import DuckDBWarehouse
+    from ingestion_platform.resources.duckdb_warehouse import MEMORY_LIMIT, DuckDBWarehouse
 
-    return DuckDBWarehouse(settings.warehouse_file)
+    # The same setting is read by dbt_models/profiles.yml.
+    return DuckDBWarehouse(settings.warehouse_file, memory_limit=os.environ.get("DUCKDB_MEMORY_LIMIT", MEMORY_LIMIT))
 
 
 def _snowflake(settings: Settings) -> Warehouse:
