@@ -23,7 +23,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import collector, replay, report, scaling, simulation, tick
+from benchmarks import collector, orchestration, replay, report, scaling, simulation, tick
 from benchmarks.measure import PROJECT_DIR, BenchmarkError, machine
 
 
@@ -40,19 +40,22 @@ class Sizes:
     spread_dates: tuple[int, ...]
     tick_hits_per_day: int
     histories: tuple[int, ...]
+    backfill_dates: int
     collector_seconds: float
     simulation_seconds: float
 
 
 DEFAULT = Sizes(
-    "default", 1_000_000, 10, 1, (100_000, 400_000), 100_000, (1, 10, 100), 2_000, (0, 90), 20.0, 12.0
+    "default", 1_000_000, 10, 1, (100_000, 400_000), 100_000, (1, 10, 100), 2_000, (0, 90), 31, 20.0, 12.0
 )  # fmt: skip
 FULL = Sizes(
-    "full", 10_000_000, 10, 1, (100_000, 1_000_000, 36_000_000), 1_000_000, (1, 10, 100), 20_000, (0, 10, 90), 60.0, 60.0
+    "full", 10_000_000, 10, 1, (100_000, 1_000_000, 36_000_000), 1_000_000, (1, 10, 100), 20_000, (0, 10, 90), 90, 60.0, 60.0
 )  # fmt: skip
-TINY = Sizes("tiny", 3_000, 2, 1, (1_000,), 1_000, (1, 2), 300, (0, 2), 2.0, 1.0)
+TINY = Sizes("tiny", 3_000, 2, 1, (1_000,), 1_000, (1, 2), 300, (0, 2), 2, 2.0, 1.0)
 
-PARTS = ("replay", "scaling", "tick", "collector", "simulation")
+PARTS = ("replay", "scaling", "tick", "orchestration", "collector", "simulation")
+
+_HITS_A_BACKFILLED_DATE = 200
 
 
 def measure(
@@ -82,6 +85,11 @@ def measure(
             folder, sizes.scaling_hits, sizes.dates, sizes.spread_hits, sizes.spread_dates, found.get("replay")
         ),
         "tick": lambda: tick.run(folder / "tick", sizes.tick_hits_per_day, sizes.histories),
+        "orchestration": lambda: orchestration.run(
+            replay.simulate(
+                folder / "orchestration", sizes.backfill_dates * _HITS_A_BACKFILLED_DATE, sizes.backfill_dates
+            )
+        ),
         "collector": lambda: collector.run(sizes.collector_seconds),
         "simulation": lambda: simulation.run(sizes.simulation_seconds),
     }

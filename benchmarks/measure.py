@@ -61,7 +61,7 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], log: Pat
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=PROJECT_DIR,
-            env={**_inherited(), **environment},
+            env={**inherited(), **environment},
         )
         peak = _PeakMemory(process.pid)
         try:
@@ -114,7 +114,7 @@ def disk_mb(folder: Path) -> float:
     return round(sum(path.stat().st_size for path in files if path.is_file()) / 10**6, 1)
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """This process's environment without settings of the platform, which would aim a run at somebody's data."""
     ours = (
         "DAGSTER",

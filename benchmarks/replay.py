@@ -185,7 +185,7 @@ def _slowest_first(stages: Mapping[str, float]) -> dict[str, float]:
 
 def _floor(traffic: Traffic) -> Cost:
     with traffic.data_dir("floor") as root:
-        cost = _in_own_process("floor", traffic, root)
+        cost = _work_alone(_in_own_process("floor", root, traffic.start, traffic.end))
     if not 0.99 * traffic.hits <= cost.report["rows"] <= traffic.hits:
         raise BenchmarkError(f"the floor read {cost.report['rows']} of {traffic.hits} lines")
     return cost
@@ -193,13 +193,16 @@ def _floor(traffic: Traffic) -> Cost:
 
 def _bare(traffic: Traffic) -> Cost:
     with traffic.data_dir("bare") as root:
-        return _in_own_process("bare", traffic, root)
+        return bare(root, traffic.start, traffic.end)
 
 
-def _in_own_process(what: str, traffic: Traffic, root: Path) -> Cost:
-    arguments = (what, f"{root}", f"{traffic.start}", f"{traffic.end}")
-    cost = run_module("benchmarks.replay", *arguments, log=root / f"{what}.log")
-    return _work_alone(cost) if what == "floor" else cost
+def bare(data_dir: Path, start: date, end: date) -> Cost:
+    """Load and build the event dates [start, end) of a DATA_DIR in a process of its own, without Dagster."""
+    return _in_own_process("bare", data_dir, start, end)
+
+
+def _in_own_process(what: str, root: Path, start: date, end: date) -> Cost:
+    return run_module("benchmarks.replay", what, f"{root}", f"{start}", f"{end}", log=root / f"{what}.log")
 
 
 def _seed(traffic: Traffic) -> Cost:

@@ -59,6 +59,9 @@ RATIOS = (
     Ratio("replay.times_bare.cpu", "  the same in processor time"),
     Ratio("scaling.steepest_against_first.wall", "a further hit at many hits against few: wall time", 1.3),
     Ratio("scaling.steepest_against_first.cpu", "  the same in processor time", 1.3),
+    Ratio(
+        "orchestration.times_bare", "a backfill through webserver and daemon against bare load + dbt build: wall time"
+    ),
     Ratio("tick.longest_against_shortest.wall", "hourly refresh on the longest history against none: wall time", 1.3),
     Ratio("tick.longest_against_shortest.cpu", "  the same in processor time", 1.3),
     Ratio("simulation.pump_against_requests_post", "pumper against one request after the other", 20.0, False),
@@ -81,6 +84,13 @@ FIGURES = (
     Ratio("tick.hour.0.seconds", "hourly refresh, no history, seconds"),
     Ratio("tick.hour.90.seconds", "hourly refresh, 90 days of history, seconds"),
     Ratio("tick.nothing_new.90.seconds", "hourly refresh with nothing new, seconds", 20),
+    Ratio("orchestration.dates", "backfill through webserver and daemon: dates"),
+    Ratio("orchestration.runs", "  runs"),
+    Ratio("orchestration.backfill_seconds", "  seconds, from launch to done"),
+    Ratio("orchestration.bare_seconds", "  bare load + dbt build of the same dates, seconds"),
+    Ratio("orchestration.dagster_adds_seconds_a_run", "  what Dagster adds a run, seconds", 15),
+    Ratio("orchestration.nothing_new_seconds", "  hourly refresh with nothing new, from launch to done, seconds", 20),
+    Ratio("orchestration.import_seconds", "  importing the code location, seconds", 5),
     Ratio("collector.collect_json_1w.hits_per_s", "collector, JSON, one worker: durable hits/s", 8_000, False),
     Ratio("collector.collect_json_1w.p99_ms", "  99th percentile, ms", 20),
     Ratio("collector.batch_json_1w.hits_per_s", "collector, batches of 20: durable hits/s", 60_000, False),
