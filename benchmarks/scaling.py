@@ -59,6 +59,12 @@ def slopes(by_hits: list[Point], by_dates: list[Point]) -> dict[str, Any]:
 def _point(folder: Path, hits: int, dates: int) -> Point:
     place = folder / f"{hits}-over-{dates}"
     traffic = simulate(place, hits, dates)
-    cost, stages, disk = replay(traffic)
+    found = replay(traffic)
     shutil.rmtree(place)
-    return {"hits": traffic.hits, "dates": dates, **cost.as_dict(traffic.hits), **disk, "stages": stages}
+    return {
+        "hits": traffic.hits,
+        "dates": dates,
+        **found.cost.as_dict(traffic.hits),
+        **found.disk,
+        "stages": found.stages,
+    }

@@ -44,7 +44,10 @@ class DuckDBWarehouse:
         self.path = path
         self.lock_wait = lock_wait
         # Rows have no order; to keep one would load them on a single core.
-        self._config = {"preserve_insertion_order": "false", "memory_limit": memory_limit}
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "preserve_insertion_order": False,
+            "memory_limit": memory_limit,
+        }
 
     def create_tables(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
