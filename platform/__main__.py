@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped. What was running can be launched again: nothing is lost.", file=sys.stderr)
         return 130
     except Exception as error:
-        told = full_disk(error, environment.read().data_dir) or (f"{error}" if _expected(error) else None)
+        told = _told(error)
         if told is None:
             raise
         print(f"{chosen.command}: {told}", file=sys.stderr)
@@ -72,8 +72,14 @@ def _run(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _expected(error: Exception) -> bool:
-    return isinstance(error, (environment.SettingsError, OSError)) or type(error).__name__ in _EXPECTED
+def _told(error: Exception) -> str | None:
+    """The one line for trouble that is expected; None for any other."""
+    if isinstance(error, environment.SettingsError):
+        return f"{error}"
+    full = full_disk(error, environment.read().data_dir)
+    if full is None and (isinstance(error, OSError) or type(error).__name__ in _EXPECTED):
+        return f"{error}"
+    return full
 
 
 # By name, so that an early failure does not import Dagster to be reported.
