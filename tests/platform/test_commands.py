@@ -81,7 +81,7 @@ def test_doctor_names_what_is_missing_and_then_that_all_is_well(place: Any) -> N
     place.simulate(place.past(2))
     late = place.command("doctor")
     assert late.returncode == 1
-    assert f"late on purpose): make replay FROM={place.past(2)} TO={place.past(2)}" in late.stdout
+    assert f"late on purpose): make replay FROM={place.past(2)} TO=" in late.stdout
 
 
 def test_a_replay_of_dates_without_hits_says_so(place: Any) -> None:
