@@ -82,12 +82,12 @@ def print_figures(
     """Print the table and the chart, each with what its signs mean."""
     out.print(days_table(days, revenue))
     if len({row[0] for row in revenue}) < len(revenue):
-        out.print("[dim]USD +2: and orders in 2 more currencies. Sums never mix them; stats/revenue_1d has each.[/]")
+        out.print("[dim]+2: orders in 2 more currencies, which no sum mixes (stats/revenue_1d has each).[/]")
     out.print()
     out.print(chart(hours))
     top = _highest(hours)
     out.print(
-        f"[dim]A block an hour (UTC); its height is the pageviews: █ {top:,}, ▁ {ceil(top / 8):,} or less, blank 0.[/]"
+        f"[dim]A block an hour (UTC), as high as its pageviews: █ {top:,}, ▁ up to {ceil(top / 8):,}, blank 0.[/]"
     )
 
 

@@ -102,7 +102,7 @@ def test_the_report_explains_its_signs() -> None:
         print_figures([(day, *[7] * 7)], revenue, hours, out)
         said = text.getvalue()
     assert "12.50 EUR +2" in said and "orders in 2 more currencies" in said
-    assert "█ 23, ▁ 3 or less, blank 0" in said
+    assert "█ 23, ▁ up to 3, blank 0" in said
 
 
 def pumped(place: Any, hits: int) -> None:
