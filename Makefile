@@ -54,7 +54,8 @@ test: $(DEV) $(MANIFEST) ## Run the tests (PYTEST_ARGS=... to choose)
 test-browser: $(DEV) $(MANIFEST) ## Run the tests that need Debian's chromium (and node)
 	@$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
 
-test-infra: $(INFRA) ## Run the tests of the Pulumi program
+test-infra: $(INFRA) ## Type-check the Pulumi program and run its tests
+	@MYPYPATH=infra:tests/infra:tests/emulators $(BIN)/mypy --follow-imports=silent --check-untyped-defs infra/__main__.py infra/ingestion_path tests/infra tests/emulators/firehose.py
 	@$(BIN)/python -m pytest -m infra $(PYTEST_ARGS)
 
 lint: $(DEV) ## Lint and type-check

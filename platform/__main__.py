@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dotenv import find_dotenv, load_dotenv
 
 from ingestion_platform import settings as environment
+from ingestion_platform.commands.errors import full_disk
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,9 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped. What was running can be launched again: nothing is lost.", file=sys.stderr)
         return 130
     except Exception as error:
-        if not _expected(error):
+        told = _told(error)
+        if told is None:
             raise
-        print(f"{chosen.command}: {error}", file=sys.stderr)
+        print(f"{chosen.command}: {told}", file=sys.stderr)
         return 1
 
 
@@ -54,7 +56,7 @@ def _run(chosen: argparse.Namespace) -> int:
     elif chosen.command == "dev":
         from ingestion_platform.commands.dev import dev
 
-        dev(settings)
+        return dev(settings)
     elif chosen.command == "replay":
         from ingestion_platform.commands.replay import replay
 
@@ -70,8 +72,14 @@ def _run(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _expected(error: Exception) -> bool:
-    return isinstance(error, (environment.SettingsError, OSError)) or type(error).__name__ in _EXPECTED
+def _told(error: Exception) -> str | None:
+    """The one line for trouble that is expected; None for any other."""
+    if isinstance(error, environment.SettingsError):
+        return f"{error}"
+    full = full_disk(error, environment.read().data_dir)
+    if full is None and (isinstance(error, OSError) or type(error).__name__ in _EXPECTED):
+        return f"{error}"
+    return full
 
 
 # By name, so that an early failure does not import Dagster to be reported.

@@ -27,6 +27,9 @@ TIMEOUT_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _PROGRESS_S = 0.1
 
+# Said of an address, whatever the hit: a redirect, a path or method that is not there, a door that is locked.
+_NO_COLLECTOR = frozenset({*range(300, 400), 401, 403, 404, 405, 410, 501})
+
 
 class PumpError(Exception):
     """Nothing can be sent; the message is one line that says what to do."""
@@ -69,7 +72,8 @@ def pump(
     """Send the visits' hits to `url` until `limit`, over `concurrency` connections, at most `rate` a second.
 
     `on_progress` is called now and then with the number of hits that are through. When as many hits in a row fail as
-    there are connections, the rest is not sent. Raises PumpError where nobody listens at `url` to begin with.
+    there are connections, or an answer says that no collector is at `url`, the rest is not sent. Raises PumpError where
+    nobody listens at `url`, or no collector does, to begin with.
     """
     run = _Pump(Target(urlsplit(url)), islice(_timed(visits), limit), rate, attempts, timeout, concurrency)
     try:
@@ -78,6 +82,10 @@ def pump(
     except KeyboardInterrupt:
         run.account.reasons["interrupted"] = run.account.failed
         run.account.gave_up = True
+    if run.no_collector and not run.account.accepted:
+        raise PumpError(
+            f"{url} answers {run.no_collector}: no collector takes hits there. Mend COLLECT_URL, which ends in /collect"
+        )
     return run.account
 
 
@@ -102,6 +110,7 @@ class _Pump:
         patience: int,
     ) -> None:
         self.account = Account()
+        self.no_collector = 0
         self._target, self._hits, self._rate = target, hits, rate
         self._attempts, self._timeout, self._patience = attempts, timeout, patience
         self._failures_in_a_row = 0
@@ -134,7 +143,7 @@ class _Pump:
     async def _connection(self, connection: Connection | None) -> None:
         account = self.account
         for hit, happened in self._hits:
-            if self._failures_in_a_row >= self._patience:
+            if self.no_collector or self._failures_in_a_row >= self._patience:
                 account.gave_up = True
                 break
             account.sent += 1
@@ -167,7 +176,9 @@ class _Pump:
                 self._failures_in_a_row = 0
                 return connection
             reason = _reason(answer)
-            if answer.status < 500 and answer.status != 429:
+            if answer.status in _NO_COLLECTOR:
+                self.no_collector = answer.status
+            if answer.status in _NO_COLLECTOR or (answer.status < 500 and answer.status != 429):
                 self.account.refused += 1
                 self.account.reasons[reason] += 1
                 self._failures_in_a_row = 0

@@ -1,13 +1,23 @@
-"""For every test: the run ends with its summary."""
+"""For every test: temporary files of whatever it starts go with the run, and the run ends with its summary."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 
 import pytest
 
 _status = {"exit": 0}
+_TEMPORARY = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One folder for temporary files, removed at the end: the emulator's buckets, Dagster's sockets and browsers' profiles stayed
+    in /tmp by the dozen. Its name is short, since a socket's path may have 107 letters. pytest's own folders stay where they are."""
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    config.stash[_TEMPORARY] = tempfile.tempdir = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="clicks-")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -16,10 +26,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """DuckDB's bindings list objects that outlived the interpreter, by the page, after the summary: leave before they do.
+    """Remove the temporary files. DuckDB's bindings list objects that outlived the interpreter, by the page, after the summary: leave before they do.
 
     All fixtures are torn down by now. Can go when the bindings of duckdb 2 are quiet at exit.
     """
+    shutil.rmtree(config.stash[_TEMPORARY], ignore_errors=True)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(_status["exit"])

@@ -127,3 +127,10 @@ def test_every_make_target_says_what_it_does() -> None:
         "doctor",
     }
     assert wanted <= shown
+
+
+def test_every_decision_is_in_the_index() -> None:
+    """A record that no list names is found by nobody; a name without a record is a dead link."""
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"\]\(([\w-]+\.md)\)", (folder / "README.md").read_text())
+    assert listed == sorted(path.name for path in folder.glob("*.md") if path.name != "README.md")

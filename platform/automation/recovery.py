@@ -1,8 +1,9 @@
 """`recover_quarantine`: rebuild the dates that hold quarantined hits of some reasons, and say what became of them.
 
-For after a rule was mended (in staging's SQL, or in the collector's contract): the archive still holds every refused hit with
-its payload, so that replaying a date turns what is now acceptable into events. The rows before and after, by reason, are an
-observation of `events/quarantine` in the run.
+For after a rule was mended in staging's SQL: the archive still holds every hit that it refused, so that replaying a date turns
+what is now acceptable into events. Dates whose quarantine shrank change others too (sessions over midnight, repeated purchases,
+newness), as a late hit would; no load tells the ledger of it, so those are rebuilt here. The rows before and after, by reason,
+are an observation of `events/quarantine` in the run.
 """
 
 from collections import Counter
@@ -35,6 +36,7 @@ from ingestion_platform.resources.archive import Archive
 from ingestion_platform.resources.dbt_project import DbtProject
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
+from ingestion_platform.windows import affected
 
 QUARANTINE = AssetKey(["events", "quarantine"])
 
@@ -43,6 +45,10 @@ select event_date, reason, count(*) from events.quarantine
 where event_date >= ? and event_date < ?
 group by event_date, reason
 """
+
+_LOGGED_SQL = (
+    "select event_date, count(*) from events.logs where event_date >= ? and event_date < ? group by event_date"
+)
 
 Counts = Counter[tuple[date, str]]
 
@@ -79,22 +85,37 @@ def recovery_job(models: Models) -> JobDefinition:
         start = settings.partitions_start
         chosen = requested(config.first or f"{start}", config.last or f"{today()}", start)
         before = quarantined(warehouse, chosen)
+        logged = dict(warehouse.query(_LOGGED_SQL, list(chosen)))
         dates = sorted({day for day, reason in before if not config.reasons or reason in config.reasons})
-        yield from Refresh(context, archive, warehouse, dbt, models, settings).rebuild(dates)
+        refresh = Refresh(context, archive, warehouse, dbt, models, settings)
+        yield from refresh.rebuild(dates)
         after = quarantined(warehouse, chosen)
+        logged_now = dict(warehouse.query(_LOGGED_SQL, list(chosen)))
+        keys = sorted(key for key in {*before, *after} if key[0] in dates)
+        changed = {day for day, reason in keys if before[day, reason] != after[day, reason]}
+        followers = sorted(day for day in affected(changed) - {*dates} if start <= day <= today())
+        yield from refresh.rebuild(followers)
         table = [
             TableRecord(
                 {"date": f"{day}", "reason": reason, "before": before[day, reason], "after": after[day, reason]}
             )
-            for day, reason in sorted({*before, *after})
-            if day in dates
+            for day, reason in keys
         ]
-        recovered = sum(before[key] - after[key] for key in {*before, *after} if key[0] in dates)
-        metadata: dict[str, Any] = {"dates rebuilt": len(dates), "hits recovered": recovered}
+        recovered = sum(before[key] - after[key] for key in keys)
+        metadata: dict[str, Any] = {
+            "dates rebuilt": len(dates),
+            "dates rebuilt because these changed": len(followers),
+            "hits recovered": recovered,
+            "hits in events/logs before": sum(logged.get(day, 0) for day in dates),
+            "hits in events/logs after": sum(logged_now.get(day, 0) for day in dates),
+        }
         if table:
             metadata |= {"quarantine": MetadataValue.table(table)}
         yield AssetObservation(QUARANTINE, metadata=metadata)
-        context.log.info(f"{len(dates)} dates rebuilt, {recovered} hits came out of quarantine.")
+        context.log.info(
+            f"{len(dates)} dates rebuilt, {recovered} hits came out of quarantine; "
+            f"{len(followers)} dates rebuilt because these changed."
+        )
 
     @job(
         executor_def=in_process_executor,

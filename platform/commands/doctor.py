@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
 
 from rich.console import Console
 
+from collector.archive_keys import parse_key
 from ingestion_platform.commands.dev import HOST, port_is_free
 from ingestion_platform.partitions import ONE_DAY, today
 from ingestion_platform.resources import wiring
 from ingestion_platform.resources.dbt_project import read_manifest
 from ingestion_platform.settings import Environment, Settings
+from simulations.config import STREAM
 
 # What each environment's clients read from the environment; a list in a list means "one of these".
 CREDENTIALS: Mapping[Environment, tuple[tuple[str, ...], ...]] = {
@@ -72,7 +74,18 @@ def _archive(settings: Settings) -> str:
     dates = wiring.archive(settings).dates()
     if not dates:
         raise _Trouble("the archive is empty: make demo, make collect or make simulate fill it")
-    return f"{len(dates)} dates from {dates[0]} to {dates[-1]}"
+    found = f"{len(dates)} dates from {dates[0]} to {dates[-1]}"
+    ahead = [day for day in dates if day > today()]
+    if _simulated(settings, ahead):
+        found += f"; what lies under dates to come ({ahead[0]}) are the simulator's late objects, loaded when these have come"
+    return found
+
+
+def _simulated(settings: Settings, dates: Sequence[date]) -> bool:
+    """Whether the simulator wrote all that lies under `dates`; false of no dates."""
+    archive = wiring.archive(settings)
+    keys = [parse_key(item.key) for day in dates for item in archive.objects(day, day + ONE_DAY)]
+    return bool(keys) and all(key is not None and key.stream == STREAM for key in keys)
 
 
 def _warehouse(settings: Settings) -> str:
@@ -91,8 +104,12 @@ def _loaded(settings: Settings) -> str:
         day for day, version in archive_versions(wiring.archive(settings), start).items() if held.get(day) != version
     ]
     if missing:
+        whose = (
+            " (from the simulator, which sends some objects late on purpose)" if _simulated(settings, missing) else ""
+        )
         raise _Trouble(
-            f"{len(missing)} dates hold objects that are not loaded, the first {min(missing)}: make replay, or wait for the hourly refresh of make dev"
+            f"{len(missing)} dates hold objects that are not loaded{whose}: make replay FROM={min(missing)} TO={max(missing)}, "
+            "or wait for the hourly refresh of make dev"
         )
     return "everything in the archive is loaded"
 

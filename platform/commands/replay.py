@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from rich.console import Console
+
 from ingestion_platform.automation.jobs import REPLAY
+from ingestion_platform.commands.errors import CommandError
 from ingestion_platform.commands.runs import Work, console, execute
 from ingestion_platform.instance import open_instance
 from ingestion_platform.partitions import Window, chunks, requested
+from ingestion_platform.resources import wiring
 from ingestion_platform.settings import Settings
 
 
 def replay(settings: Settings, first: str, last: str) -> None:
     """Rebuild the dates from `first` to `last`, both included; at most `partitions_per_run` of them in a run."""
+    absent = " and ".join(name for name, text in (("FROM", first), ("TO", last)) if not text)
+    if absent:
+        raise CommandError(
+            f"{absent} not given: make replay FROM=2026-01-01 TO=2026-01-07 (dates in UTC, both included)"
+        )
     chosen = requested(first, last, settings.partitions_start)
     out = console()
     with open_instance(settings) as instance:
         execute(instance, replay_work(settings, chosen), out)
-    out.print(f"[green]Replayed {chosen}.[/] Statistics: {settings.published_dir}")
+    out.print(f"[green]Replayed {chosen}.[/] Statistics: {settings.published_dir}", soft_wrap=True)
+    say_what_is_empty(settings, chosen, out)
+
+
+def say_what_is_empty(settings: Settings, chosen: Window, out: Console) -> None:
+    """Name the dates of `chosen` without a hit: replaying them was no failure, but the user may have meant others."""
+    rows = wiring.warehouse(settings).row_counts("events.logs", chosen.start, chosen.end)
+    empty = [day for day in chosen.days if not rows[day]]
+    if empty:
+        dates = ", ".join(f"{day}" for day in empty[:5]) + (f" and {len(empty) - 5} more" if len(empty) > 5 else "")
+        out.print(
+            f"[yellow]No hit on {dates}:[/] the archive holds none of {'that date' if len(empty) == 1 else 'those dates'} "
+            "(make doctor says which dates it holds).",
+            soft_wrap=True,
+        )
 
 
 def replay_work(settings: Settings, chosen: Window) -> list[Work]:

@@ -58,9 +58,7 @@ def print_report(settings: Settings, shown: Window, out: Console) -> None:
     warehouse = wiring.warehouse(settings)
     days = warehouse.query(_DAYS_SQL, list(shown))
     out.rule("[bold]3[/] · stats/overview_1d")
-    out.print(days_table(days, warehouse.query(_REVENUE_SQL, list(shown))))
-    out.print()
-    out.print(chart(warehouse.query(_HOURS_SQL, list(shown))))
+    print_figures(days, warehouse.query(_REVENUE_SQL, list(shown)), warehouse.query(_HOURS_SQL, list(shown)), out)
     out.rule("[bold]4[/] · What each asset holds")
     out.print(holdings(warehouse))
     out.rule("[bold]5[/] · What next")
@@ -72,6 +70,24 @@ def print_report(settings: Settings, shown: Window, out: Console) -> None:
         f"[bold]make replay[/]   FROM={shown.start} TO={shown.days[-1]} rebuilds those dates, to the same rows\n"
         f"Statistics as Parquet: {settings.published_dir}",
         soft_wrap=True,
+    )
+
+
+def print_figures(
+    days: list[tuple[Any, ...]],
+    revenue: list[tuple[date, str, Decimal]],
+    hours: list[tuple[date, datetime, int]],
+    out: Console,
+) -> None:
+    """Print the table and the chart, each with what its signs mean."""
+    out.print(days_table(days, revenue))
+    if len({row[0] for row in revenue}) < len(revenue):
+        out.print("[dim]+2: orders in 2 more currencies, which no sum mixes (stats/revenue_1d has each).[/]")
+    out.print()
+    out.print(chart(hours))
+    top = _highest(hours)
+    out.print(
+        f"[dim]A block an hour (UTC), as high as its pageviews: █ {top:,}, ▁ up to {ceil(top / 8):,}, blank 0.[/]"
     )
 
 
@@ -95,14 +111,18 @@ def _revenue(rows: list[tuple[date, str, Decimal]]) -> str:
 
 def chart(hours: list[tuple[date, datetime, int]]) -> Table:
     """Pageviews hour by hour (UTC), a line a day: the shape of each day, on one scale."""
-    highest = max((pageviews for _, _, pageviews in hours), default=0) or 1
+    highest = _highest(hours)
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("pageviews")
-    table.add_column(f"0h    6h    12h   18h    (full block: {highest:,} an hour)", no_wrap=True)
+    table.add_column("0h    6h    12h   18h", no_wrap=True)
     for day, found in groupby(hours, lambda hour: hour[0]):
         blocks = "".join(_BLOCKS[ceil(pageviews / highest * (len(_BLOCKS) - 1))] for _, _, pageviews in found)
         table.add_row(f"{day}", f"[cyan]{blocks}[/]")
     return table
+
+
+def _highest(hours: list[tuple[date, datetime, int]]) -> int:
+    return max((pageviews for _, _, pageviews in hours), default=0) or 1
 
 
 def holdings(warehouse: Warehouse) -> Table:

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -151,12 +152,29 @@ class DevServer:
         except (urllib.error.URLError, OSError):
             return False
 
+    def processes(self) -> dict[int, str]:
+        """The command lines of whatever `make dev` started and is alive, itself included, by pid."""
+        assert self.process is not None
+        listed = subprocess.run(["ps", "-axwwo", "pid=,sess=,stat=,args="], capture_output=True, text=True, check=True)
+        rows = [line.split(None, 3) for line in listed.stdout.splitlines()]
+        return {int(row[0]): row[3] for row in rows if row[1] == f"{self.process.pid}" and row[2][0] != "Z"}
+
     def kill(self) -> None:
         """kill -9 of every process at once."""
         if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            for pid in self.processes():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
+
+    def ended(self) -> int:
+        """Wait until `make dev` has ended by itself, with all that it started; its exit code."""
+        assert self.process is not None
+        code = self.process.wait(30)
+        self.wait_for(lambda: not self.processes(), 5, "the end of what `make dev` started")
+        self.process = None
+        return code
 
     def wait_for(self, done: Callable[[], Any], seconds: float, what: str) -> Any:
         """Poll until `done` gives something true."""

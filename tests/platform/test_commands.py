@@ -8,10 +8,15 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import date, datetime
+from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from ingestion_platform.commands.report import print_figures
 from ingestion_platform.partitions import today
 from ingestion_platform.settings import PROJECT_DIR
 
@@ -45,6 +50,15 @@ def test_dates_outside_of_the_partitions_are_one_line(place: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "names"), [("", "", "FROM and TO"), ("2026-11-01", "", "TO"), ("", "2026-11-01", "FROM")]
+)
+def test_a_replay_without_dates_names_what_is_missing(place: Any, first: str, last: str, names: str) -> None:
+    """`make replay` hands on empty texts: the answer was "'' to '': write two dates"."""
+    said = one_line(place.command("replay", "--from", first, "--to", last))
+    assert said.startswith(f"replay: {names} not given: make replay FROM=2026-01-01 TO=")
+
+
 def test_a_port_in_use_is_one_line(place: Any) -> None:
     """`dagster dev` itself ends in a stack trace half a minute later."""
     with socket.socket() as taken:
@@ -64,6 +78,31 @@ def test_doctor_names_what_is_missing_and_then_that_all_is_well(place: Any) -> N
     well = place.command("doctor")
     assert well.returncode == 0, well.stdout
     assert "everything in the archive is loaded" in well.stdout
+    place.simulate(place.past(2))
+    late = place.command("doctor")
+    assert late.returncode == 1
+    assert f"late on purpose): make replay FROM={place.past(2)} TO=" in late.stdout
+
+
+def test_a_replay_of_dates_without_hits_says_so(place: Any) -> None:
+    """A date mistyped was "Replayed", in green, like any other."""
+    place.simulate(place.past(3), hits=50)
+    done = place.command("replay", "--from", f"{place.past(3)}", "--to", f"{place.past(2)}")
+    assert done.returncode == 0, done.stderr
+    assert f"No hit on {place.past(2)}" in done.stdout
+
+
+def test_the_report_explains_its_signs() -> None:
+    """Newcomers asked what "EUR +5" and the blocks mean."""
+    day = date(2026, 3, 1)
+    revenue = [(day, "EUR", Decimal("12.50")), (day, "USD", Decimal(3)), (day, "JPY", Decimal(900))]
+    hours = [(day, datetime(2026, 3, 1, hour), hour) for hour in range(24)]
+    with StringIO() as text:
+        out = Console(file=text, width=100)
+        print_figures([(day, *[7] * 7)], revenue, hours, out)
+        said = text.getvalue()
+    assert "12.50 EUR +2" in said and "orders in 2 more currencies" in said
+    assert "█ 23, ▁ up to 3, blank 0" in said
 
 
 def pumped(place: Any, hits: int) -> None:
@@ -97,6 +136,7 @@ def test_from_http_to_statistics_twice_with_the_same_result(place: Any) -> None:
     range_of_today = ("--from", f"{began}", "--to", f"{today()}")
     first = place.command("replay", *range_of_today)
     assert first.returncode == 0, first.stderr
+    assert "No hit on" not in first.stdout
     once = statistics(place)
     accepted = place.count("events.logs") + place.count("events.duplicates")
     assert accepted == 300

@@ -114,26 +114,3 @@ def test_dates_loaded_as_a_margin_are_recorded_too(place: Any) -> None:
     result = place.launch("replay", Window(place.past(4), place.past(4) + ONE_DAY), asset_selection=[RAW_LOGS])
     assert result.success
     assert place.materialized(result, "raw/logs") >= {place.past(5).isoformat(), place.past(4).isoformat()}
-
-
-def test_quarantined_hits_come_back_when_their_rule_is_mended(place: Any) -> None:
-    """A refused hit stays in the archive: once it is acceptable, the job finds its date by the reason, rebuilds that date and
-    no other, and counts what came back."""
-    chosen = Window(place.past(6), place.past(3))
-    for day in (chosen.start, chosen.start + 2 * ONE_DAY):
-        place.simulate(day, hits=400, truth=False)
-    assert place.launch("replay", chosen).success
-    reason, day = place.rows("select reason, min(event_date) from events.quarantine group by all order by all")[0]
-    before = place.count(f"events.quarantine where reason = '{reason}' and event_date = '{day}'")
-    with duckdb.connect(f"{place.settings.warehouse_file}") as connection:
-        # What mending the rule does to the raw rows' verdict: the hit is no longer refused.
-        connection.execute("delete from raw.bad_lines")
-        connection.execute("delete from raw.logs where record.rejected.reason is not null")
-        others = connection.execute("select count(*) from events.quarantine").fetchall()[0][0]
-    assert others >= before > 0
-    config = {"ops": {"recover": {"config": {"reasons": [reason], "first": f"{day}", "last": f"{day}"}}}}
-    result = place.launch("recover_quarantine", run_config=config)
-    assert result.success
-    assert place.materialized(result, "events/quarantine") == {f"{day}"}
-    (seen,) = [event for event in result.get_asset_observation_events() if event.asset_key.path[-1] == "quarantine"]
-    assert seen.asset_observation_data.asset_observation.metadata["hits recovered"].value >= before

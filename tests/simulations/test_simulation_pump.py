@@ -73,6 +73,25 @@ def archived(data: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for path in paths for line in gzip.decompress(path.read_bytes()).splitlines()]
 
 
+@pytest.mark.parametrize("status", [301, 404, 405])
+def test_an_address_without_a_collector_ends_the_pump_at_once(status: int) -> None:
+    """A path mistyped in COLLECT_URL was told 5,000 times over that it is not there, and counted as 5,000 refused hits."""
+    said = f"answers {status}: no collector takes hits there. Mend COLLECT_URL"
+    with server(lambda hit, before: (status, {})) as (url, seen), pytest.raises(PumpError, match=said):
+        pump(generated_visits(2_000, run=1), url, 2_000, concurrency=8)
+    assert len(seen) <= 8
+
+
+def test_a_collector_that_goes_away_for_another_server_stops_the_pump() -> None:
+    """What was accepted before is told; the rest is not sent to a server that does not take hits."""
+    with server(lambda hit, before: OK if len(seen) < 100 else (404, {})) as (url, seen):
+        account = pump(generated_visits(2_000, run=1), url, 2_000, concurrency=8)
+    assert account.gave_up
+    assert account.exit_code() == 1
+    assert 80 < account.accepted < 100
+    assert account.sent < 120
+
+
 def test_every_hit_arrives_once_with_the_gaps_of_its_visit(tmp_path: Path) -> None:
     """All gaps used to collapse to "now", so that the 30-minute rule was never exercised, and losses were invisible."""
     visits = list(generated_visits(3_000, run=77))
