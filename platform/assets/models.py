@@ -2,10 +2,10 @@
 
 One dbt invocation builds the models of a run's dates. Every model and test shows as an asset and an asset check; rows are
 counted by date after the build, so that each partition carries its own figures. A model's code version covers its SQL, the
-macros it calls and the staging views and ephemeral models it reads: any of them changing makes its dates show as stale.
+macros it calls and all the models it is made from, however far up: changing one makes the dates of that model, and of all that
+is below it, show as stale at once, and nothing else.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,9 +19,12 @@ from dagster import (
     AssetCheckSpec,
     AssetExecutionContext,
     AssetKey,
+    AssetMaterialization,
     AssetsDefinition,
     AssetSpec,
     BackfillPolicy,
+    DagsterEvent,
+    DagsterInstance,
     DailyPartitionsDefinition,
     Failure,
     MaterializeResult,
@@ -31,8 +34,10 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 
 from ingestion_platform.assets.keys import OWNERS, RAW_LOGS, ROW_COUNT, WAREHOUSE_POOL
 from ingestion_platform.partitions import Window, window
+from ingestion_platform.recording import record, recorded
 from ingestion_platform.resources.dbt_project import DbtProject, Log, NodeResult
 from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.versions import digest, input_versions, provenance, version_tags
 
 PARTITIONED_SCHEMAS = ("events", "stats")
 LIVE_SCHEMA = "events_live"
@@ -50,6 +55,7 @@ class Translator(DagsterDbtTranslator):
     def __init__(self, manifest: Mapping[str, Any]) -> None:
         super().__init__(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
         self._manifest = manifest
+        self._codes: dict[str, frozenset[str]] = {}
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
         if dbt_resource_props["resource_type"] == "source":
@@ -85,22 +91,22 @@ class Translator(DagsterDbtTranslator):
         )
 
     def get_code_version(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        digest = hashlib.sha256()
-        for text in sorted(self._code(dbt_resource_props)):
-            digest.update(text.encode())
-        return digest.hexdigest()[:16]
+        return digest(*sorted(self._code(dbt_resource_props)))[:16]
 
-    def _code(self, node: Mapping[str, Any]) -> set[str]:
+    def _code(self, node: Mapping[str, Any]) -> frozenset[str]:
+        known = self._codes.get(node["unique_id"])
+        if known is not None:
+            return known
         texts = {node.get("raw_code") or ""}
         for unique_id in node.get("depends_on", {}).get("macros", []):
             macro = self._manifest["macros"].get(unique_id, {})
             if macro.get("package_name") == node.get("package_name"):
                 texts.add(macro["macro_sql"])
         for unique_id in node.get("depends_on", {}).get("nodes", []):
-            parent = self._manifest["nodes"].get(unique_id, {})
-            if parent.get("config", {}).get("materialized") == "ephemeral":
-                texts |= self._code(parent)
-        return texts
+            if unique_id in self._manifest["nodes"]:
+                texts |= self._code(self._manifest["nodes"][unique_id])
+        self._codes[node["unique_id"]] = frozenset(texts)
+        return self._codes[node["unique_id"]]
 
 
 def _told(value: Any) -> str:
@@ -195,11 +201,12 @@ class Models:
 
 @dataclass(frozen=True)
 class Built:
-    """What one build did: dbt's results, and the rows of each model by date."""
+    """What one build did: dbt's results, the rows of each model by date, and the versions of what each date was built from."""
 
     results: list[NodeResult]
-    rows: Mapping[str, Mapping[date, int]]
-    beside: Mapping[str, Mapping[date, int]]
+    rows: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
+    beside: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
+    inputs: Mapping[date, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> list[NodeResult]:
@@ -230,6 +237,7 @@ def build(
     """Build the nodes of `select` for the dates of `chosen`, note what they were built from, and count their rows."""
     warehouse.create_tables()
     head = warehouse.head()
+    inputs = input_versions(warehouse, chosen)
     results = dbt.build([*models.staging, *select], chosen, log)
     done = [result.name for result in results if result.unique_id in models.keys and result.succeeded]
     warehouse.mark_built(done, chosen.start, chosen.end, head)
@@ -239,7 +247,24 @@ def build(
         for label, relation in _COUNTED_BESIDE_LOGS.items()
         if "logs" in done and relation in models.relations.values()
     }
-    return Built(results, rows, beside)
+    return Built(results, rows, beside, inputs)
+
+
+def materializations(
+    instance: DagsterInstance, models: Models, built: Built, result: NodeResult, chosen: Window
+) -> list[AssetMaterialization]:
+    """A model that was built, as one event a date."""
+    key = models.keys[result.unique_id]
+    inputs, code = provenance(instance, models.parents[key]), models.code_versions[key]
+    return [
+        AssetMaterialization(
+            key,
+            partition=day.isoformat(),
+            metadata=built.metadata(result, day),
+            tags=version_tags(inputs, code, digest(code, built.inputs[day])),
+        )
+        for day in chosen.days
+    ]
 
 
 def check_result(result: NodeResult, key: AssetCheckKey, where: str) -> AssetCheckResult:
@@ -280,15 +305,14 @@ def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy:
     )
     def build_models(
         context: AssetExecutionContext, dbt: ResourceParam[DbtProject], warehouse: ResourceParam[Warehouse]
-    ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
+    ) -> Iterator[MaterializeResult[None] | AssetCheckResult | DagsterEvent]:
         chosen = window(list(context.partition_keys))
         built = build(dbt, warehouse, models, selection(context, models), chosen, context.log.info)
         for result in built.results:
             key = models.keys.get(result.unique_id)
             if key is not None and result.succeeded and key in context.selected_asset_keys:
-                for day in chosen.days:
-                    context.add_asset_metadata(built.metadata(result, day), key, day.isoformat())
-                yield MaterializeResult(asset_key=key)
+                yield from record(context, materializations(context.instance, models, built, result, chosen))
+                yield recorded(key)
             check = models.test_keys.get(result.unique_id)
             if check is not None and result.status != "skipped" and check in context.selected_asset_check_keys:
                 yield check_result(result, check, f"{chosen}")
@@ -311,7 +335,7 @@ def live_models(models: Models) -> AssetsDefinition:
     def build_live_models(
         context: AssetExecutionContext, dbt: ResourceParam[DbtProject]
     ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
-        built = Built(dbt.build(selection(context, models), None, context.log.info), {}, {})
+        built = Built(dbt.build(selection(context, models), None, context.log.info))
         for result in built.results:
             key, check = models.keys.get(result.unique_id), models.test_keys.get(result.unique_id)
             if key is not None and result.succeeded:
