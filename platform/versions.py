@@ -23,6 +23,8 @@ from ingestion_platform.windows import load_window
 
 DATA_VERSION_TAG = "dagster/data_version"
 CODE_VERSION_TAG = "dagster/code_version"
+# The version was given and not derived by Dagster: its page then says "new data version" and not "new materialization".
+_GIVEN_TAG = "dagster/data_version_is_user_provided"
 
 
 def digest(*parts: str) -> str:
@@ -41,7 +43,7 @@ def input_versions(warehouse: Warehouse, chosen: Window) -> dict[date, str]:
 
 def version_tags(inputs: Mapping[str, str], code_version: str, data_version: str) -> dict[str, str]:
     """The tags of one materialization; `inputs` come from `provenance`."""
-    return {**inputs, CODE_VERSION_TAG: code_version, DATA_VERSION_TAG: data_version}
+    return {**inputs, CODE_VERSION_TAG: code_version, DATA_VERSION_TAG: data_version, _GIVEN_TAG: "true"}
 
 
 def provenance(instance: DagsterInstance, parents: Iterable[AssetKey]) -> dict[str, str]:

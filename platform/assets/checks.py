@@ -18,7 +18,6 @@ from typing import NamedTuple
 from dagster import (
     AssetCheckEvaluation,
     AssetCheckExecutionContext,
-    AssetCheckResult,
     AssetChecksDefinition,
     AssetCheckSeverity,
     AssetCheckSpec,
@@ -122,11 +121,11 @@ def _faithful(day: date, wrong: list[str] | None) -> Verdict:
     return Verdict(day, not wrong, told, {"compared": True, "figures that differ": len(wrong)})
 
 
-def freshness(warehouse: Warehouse, now: datetime) -> AssetCheckResult:
+def freshness(warehouse: Warehouse, now: datetime) -> AssetCheckEvaluation:
     """Whether the newest hit is recent, by its own time. `now` is in UTC, without a time zone, as in the warehouse."""
     newest = warehouse.query(_NEWEST_SQL, [now.date() - timedelta(days=60)])[0][0]
     fresh = newest is not None and now - newest <= FRESH_FOR
-    return AssetCheckResult(
+    return AssetCheckEvaluation(
         asset_key=OVERVIEW_1D,
         check_name="freshness",
         passed=fresh,
@@ -137,10 +136,9 @@ def freshness(warehouse: Warehouse, now: datetime) -> AssetCheckResult:
 
 
 class Findings(NamedTuple):
-    """What the checks say of some dates: one evaluation a check and date, `freshness`, and why not to publish, if so."""
+    """What the checks say of some dates: an evaluation a check and date, one of `freshness`, and why not to publish, if so."""
 
-    by_date: list[AssetCheckEvaluation]
-    freshness: AssetCheckResult
+    events: list[AssetCheckEvaluation]
     refusals: list[str]
 
 
@@ -159,7 +157,7 @@ def evaluate(instance: DagsterInstance, warehouse: Warehouse, truth_folder: Path
         for event in evaluations(instance, known[name], verdicts, severity)
     ]
     refusals = [told for name, (verdicts, _) in found.items() if (told := refusal(known[name], verdicts)) is not None]
-    return Findings(by_date, freshness(warehouse, now), refusals)
+    return Findings([*by_date, freshness(warehouse, now)], refusals)
 
 
 def statistics_checks(daily: DailyPartitionsDefinition) -> AssetChecksDefinition:
@@ -169,15 +167,14 @@ def statistics_checks(daily: DailyPartitionsDefinition) -> AssetChecksDefinition
     @multi_asset_check(name="statistics_checks", specs=list(made.values()), pool=WAREHOUSE_POOL)
     def check(
         context: AssetCheckExecutionContext, warehouse: ResourceParam[Warehouse], settings: ResourceParam[Settings]
-    ) -> Iterator[AssetCheckResult | DagsterEvent | Output[None]]:
+    ) -> Iterator[DagsterEvent | Output[None]]:
         # Launched alone from the checks' page, the step may come without partitions: it takes the last week.
         ranged = context.has_partition_key or context.has_partition_key_range
         chosen = window(list(context.partition_keys)) if ranged else Window(today() - 6 * ONE_DAY, today() + ONE_DAY)
         found = evaluate(context.instance, warehouse, settings.truth_folder, chosen)
-        yield from record(context, found.by_date)
-        yield found.freshness
-        yield from verdicts_given(context, [spec.key for spec in made.values() if spec.partitions_def is not None])
+        yield from record(context, found.events)
+        yield from verdicts_given(context, [spec.key for spec in made.values()])
         if found.refusals:
-            raise Failure(f"{found.refusals[0]}")
+            raise Failure(found.refusals[0])
 
     return check

@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import Any
 
 from dagster import (
+    AssetCheckEvaluation,
     AssetCheckKey,
-    AssetCheckResult,
     AssetCheckSeverity,
     AssetCheckSpec,
     AssetExecutionContext,
@@ -28,13 +28,14 @@ from dagster import (
     DailyPartitionsDefinition,
     Failure,
     MaterializeResult,
+    Output,
     ResourceParam,
 )
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from ingestion_platform.assets.keys import OWNERS, RAW_LOGS, ROW_COUNT, WAREHOUSE_POOL
 from ingestion_platform.partitions import Window, window
-from ingestion_platform.recording import record, recorded
+from ingestion_platform.recording import record, recorded, verdicts_given
 from ingestion_platform.resources.dbt_project import DbtProject, Log, NodeResult
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.versions import digest, input_versions, provenance, version_tags
@@ -267,16 +268,21 @@ def materializations(
     ]
 
 
-def check_result(result: NodeResult, key: AssetCheckKey, where: str) -> AssetCheckResult:
-    """A dbt test's result as an asset check's."""
-    return AssetCheckResult(
-        asset_key=key.asset_key,
-        check_name=key.name,
-        passed=result.status in ("pass", "success"),
-        severity=AssetCheckSeverity.WARN if result.status == "warn" else AssetCheckSeverity.ERROR,
-        metadata={"dates": where, "failing rows": result.failures or 0, "seconds": result.seconds},
-        description=" ".join(result.message.split())[:500] or None,
-    )
+def checked(models: Models, built: Built, where: str) -> list[AssetCheckEvaluation]:
+    """dbt's tests as evaluations, one a run. All count as blocking: dbt itself skips what is below a test that failed."""
+    return [
+        AssetCheckEvaluation(
+            asset_key=key.asset_key,
+            check_name=key.name,
+            passed=result.status in ("pass", "success"),
+            severity=AssetCheckSeverity.WARN if result.status == "warn" else AssetCheckSeverity.ERROR,
+            metadata={"dates": where, "failing rows": result.failures or 0, "seconds": result.seconds},
+            description=" ".join(result.message.split())[:500] or None,
+            blocking=True,
+        )
+        for result in built.results
+        if (key := models.test_keys.get(result.unique_id)) is not None and result.status != "skipped"
+    ]
 
 
 def selection(context: AssetExecutionContext, models: Models) -> list[str]:
@@ -305,7 +311,7 @@ def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy:
     )
     def build_models(
         context: AssetExecutionContext, dbt: ResourceParam[DbtProject], warehouse: ResourceParam[Warehouse]
-    ) -> Iterator[MaterializeResult[None] | AssetCheckResult | DagsterEvent]:
+    ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
         chosen = window(list(context.partition_keys))
         built = build(dbt, warehouse, models, selection(context, models), chosen, context.log.info)
         for result in built.results:
@@ -313,9 +319,13 @@ def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy:
             if key is not None and result.succeeded and key in context.selected_asset_keys:
                 yield from record(context, materializations(context.instance, models, built, result, chosen))
                 yield recorded(key)
-            check = models.test_keys.get(result.unique_id)
-            if check is not None and result.status != "skipped" and check in context.selected_asset_check_keys:
-                yield check_result(result, check, f"{chosen}")
+        tests = [
+            found
+            for found in checked(models, built, f"{chosen}")
+            if found.asset_check_key in context.selected_asset_check_keys
+        ]
+        yield from record(context, tests)
+        yield from verdicts_given(context, [found.asset_check_key for found in tests])
         if built.failed:
             raise Failure(built.error())
 
@@ -334,14 +344,15 @@ def live_models(models: Models) -> AssetsDefinition:
     )
     def build_live_models(
         context: AssetExecutionContext, dbt: ResourceParam[DbtProject]
-    ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
+    ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
         built = Built(dbt.build(selection(context, models), None, context.log.info))
         for result in built.results:
-            key, check = models.keys.get(result.unique_id), models.test_keys.get(result.unique_id)
+            key = models.keys.get(result.unique_id)
             if key is not None and result.succeeded:
                 yield MaterializeResult(asset_key=key)
-            if check is not None and result.status != "skipped":
-                yield check_result(result, check, "all")
+        tests = checked(models, built, "all")
+        yield from record(context, tests)
+        yield from verdicts_given(context, [found.asset_check_key for found in tests])
         if built.failed:
             raise Failure(built.error())
 

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from dagster import (
-    AssetCheckEvaluation,
-    AssetCheckResult,
     AssetKey,
     AssetMaterialization,
     AssetObservation,
@@ -36,7 +34,7 @@ from pydantic import Field
 from ingestion_platform.assets.archive_events import archive_versions, changed_versions, observations
 from ingestion_platform.assets.checks import evaluate
 from ingestion_platform.assets.keys import OVERVIEW_1D, OVERVIEW_1H, PUBLISHED_OVERVIEW, USER_AGENTS, WAREHOUSE_POOL
-from ingestion_platform.assets.models import Built, Models, build, check_result, materializations
+from ingestion_platform.assets.models import Built, Models, build, checked, materializations
 from ingestion_platform.assets.raw_logs import readable, readable_spec, record_loads, summary
 from ingestion_platform.assets.user_agents import parse
 from ingestion_platform.assets.verdicts import refusal
@@ -50,7 +48,8 @@ from ingestion_platform.user_agents import PARSER_VERSION
 from ingestion_platform.versions import outdated, provenance, version_tags
 from ingestion_platform.windows import ranges
 
-Event = DagsterEvent | AssetMaterialization | AssetObservation | AssetCheckEvaluation
+Event = DagsterEvent | AssetObservation
+"""What a stage yields: what it has recorded. (The recovery job adds observations of its own.)"""
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class Refresh:
             build(self.dbt, self.warehouse, self.models, names, chosen, self.context.log.info), chosen
         )
         found = evaluate(self.context.instance, self.warehouse, self.settings.truth_folder, chosen)
-        yield from record(self.context, [*found.by_date, _checked(found.freshness, blocking=False)])
+        yield from record(self.context, found.events)
         if found.refusals:
             raise Failure(f"{chosen} is not published: {found.refusals[0]}")
         files = self.warehouse.publish(self.settings.published_dir, *chosen)
@@ -135,7 +134,6 @@ class Refresh:
             yield from self._built(Built(self.dbt.build(self.models.live, None, self.context.log.info)), None)
 
     def _built(self, built: Built, chosen: Window | None) -> Generator[Event, None, None]:
-        checked = []
         for result in built.results:
             key = self.models.keys.get(result.unique_id)
             if key is not None and result.succeeded:
@@ -145,10 +143,7 @@ class Refresh:
                     if chosen is not None
                     else [self._view(key)],
                 )
-            check = self.models.test_keys.get(result.unique_id)
-            if check is not None and result.status != "skipped":
-                checked.append(_checked(check_result(result, check, f"{chosen or 'all'}"), blocking=True))
-        yield from record(self.context, checked)
+        yield from record(self.context, checked(self.models, built, f"{chosen or 'all'}"))
         if built.failed:
             raise Failure(built.error())
 
@@ -156,19 +151,6 @@ class Refresh:
         code = self.models.code_versions[key]
         inputs = provenance(self.context.instance, self.models.parents[key])
         return AssetMaterialization(key, tags=version_tags(inputs, code, code))
-
-
-def _checked(result: AssetCheckResult, *, blocking: bool) -> AssetCheckEvaluation:
-    assert result.asset_key is not None and result.check_name is not None
-    return AssetCheckEvaluation(
-        asset_key=result.asset_key,
-        check_name=result.check_name,
-        passed=result.passed,
-        metadata=result.metadata,
-        severity=result.severity,
-        description=result.description,
-        blocking=blocking,
-    )
 
 
 class RefreshConfig(Config):
