@@ -105,11 +105,11 @@ def _balance(day: date, counts: Mapping[str, int]) -> Verdict:
     return Verdict(day, balanced, told, counts)
 
 
-def truth(warehouse: Warehouse, truth_folder: Path, chosen: Window) -> list[Verdict]:
-    """Whether simulated dates came out as they must; a date some of whose objects are not loaded yet is not compared."""
+def simulated(warehouse: Warehouse, truth_folder: Path, chosen: Window) -> dict[date, list[str]]:
+    """The simulated dates of `chosen`, each with what differs from the simulator's figures. A date some of whose objects are
+    not loaded yet is left out."""
     loaded_before = min(load_window(*chosen)[1], today() + ONE_DAY)
-    wrong = differences(warehouse, truth_folder, chosen, loaded_before)
-    return [_faithful(day, wrong.get(day)) for day in chosen.days]
+    return differences(warehouse, truth_folder, chosen, loaded_before)
 
 
 def _faithful(day: date, wrong: list[str] | None) -> Verdict:
@@ -136,19 +136,20 @@ def freshness(warehouse: Warehouse, now: datetime) -> AssetCheckEvaluation:
 
 
 class Findings(NamedTuple):
-    """What the checks say of some dates: an evaluation a check and date, one of `freshness`, and why not to publish, if so."""
+    """What the checks say of some dates: an evaluation a check and date, one of `freshness`, and by check why not to publish."""
 
     events: list[AssetCheckEvaluation]
-    refusals: list[str]
+    refusals: Mapping[str, str]
 
 
 def evaluate(instance: DagsterInstance, warehouse: Warehouse, truth_folder: Path, chosen: Window) -> Findings:
     """All checks over the dates of `chosen`, whose materializations have been recorded."""
     now = datetime.now(UTC).replace(tzinfo=None)
+    wrong = simulated(warehouse, truth_folder, chosen)
     found = {
         "books": (books(warehouse, chosen), AssetCheckSeverity.ERROR),
-        "truth": (truth(warehouse, truth_folder, chosen), AssetCheckSeverity.ERROR),
-        "volume": (volume(warehouse, chosen, now), AssetCheckSeverity.WARN),
+        "truth": ([_faithful(day, wrong.get(day)) for day in chosen.days], AssetCheckSeverity.ERROR),
+        "volume": (volume(warehouse, chosen, now, wrong.keys()), AssetCheckSeverity.WARN),
     }
     known = specs(None)
     by_date = [
@@ -156,7 +157,9 @@ def evaluate(instance: DagsterInstance, warehouse: Warehouse, truth_folder: Path
         for name, (verdicts, severity) in found.items()
         for event in evaluations(instance, known[name], verdicts, severity)
     ]
-    refusals = [told for name, (verdicts, _) in found.items() if (told := refusal(known[name], verdicts)) is not None]
+    refusals = {
+        name: told for name, (verdicts, _) in found.items() if (told := refusal(known[name], verdicts)) is not None
+    }
     return Findings([*by_date, freshness(warehouse, now)], refusals)
 
 
@@ -164,7 +167,7 @@ def statistics_checks(daily: DailyPartitionsDefinition) -> AssetChecksDefinition
     """The checks as one step, run with `stats/overview_1d` or alone."""
     made = specs(daily)
 
-    @multi_asset_check(name="statistics_checks", specs=list(made.values()), pool=WAREHOUSE_POOL)
+    @multi_asset_check(name="statistics_checks", specs=list(made.values()), can_subset=True, pool=WAREHOUSE_POOL)
     def check(
         context: AssetCheckExecutionContext, warehouse: ResourceParam[Warehouse], settings: ResourceParam[Settings]
     ) -> Iterator[DagsterEvent | Output[None]]:
@@ -172,9 +175,11 @@ def statistics_checks(daily: DailyPartitionsDefinition) -> AssetChecksDefinition
         ranged = context.has_partition_key or context.has_partition_key_range
         chosen = window(list(context.partition_keys)) if ranged else Window(today() - 6 * ONE_DAY, today() + ONE_DAY)
         found = evaluate(context.instance, warehouse, settings.truth_folder, chosen)
-        yield from record(context, found.events)
+        selected = context.selected_asset_check_keys
+        yield from record(context, [event for event in found.events if event.asset_check_key in selected])
         yield from verdicts_given(context, [spec.key for spec in made.values()])
-        if found.refusals:
-            raise Failure(found.refusals[0])
+        refused = [told for name, told in found.refusals.items() if made[name].key in selected]
+        if refused:
+            raise Failure(refused[0])
 
     return check

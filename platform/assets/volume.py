@@ -4,21 +4,24 @@ An hour is compared with the same hour of the same weekday of the four weeks bef
 have hits, with the same hour of the seven days before; where that is less than three dates too, not at all. An hour counts
 when it ended an hour ago: its objects have arrived by then.
 
-What is usual runs from the least but one to the most but one of those hours: one bad hour of the past hides no other. How far outside is too far must hold for a quiet night and for a
-Saturday evening: hits come in visits of about VISIT of them, so that a count spreads like a Poisson figure of visits and not
-of hits (simulated traffic: variance over mean 12 to 24, at any hour). The square root of such a count spreads by sqrt(VISIT)/2
-whatever its size; an hour is unusual when its root is more than SIGMAS such spreads outside of half the least or twice the
-most. So a dead hour shows where more than 72 hits were usual, and five hits instead of thirty at night are nobody's alarm.
+What is usual runs from the least but one to the most but one of those hours: one bad hour of the past hides no other. How far
+outside is too far must hold for a quiet night and for a Saturday evening: hits come in visits of about VISIT of them, so that
+a count spreads like a Poisson figure of visits and not of hits (simulated traffic: variance over mean 12 to 24, at any hour).
+The square root of such a count spreads by sqrt(VISIT)/2 whatever its size; an hour is unusual when its root is more than SIGMAS
+such spreads outside of half the least or twice the most. So a dead hour shows where more than 72 hits were usual, and no hit
+instead of thirty at night is nobody's alarm. Upwards one visitor is left out of the count, who may send LONGEST_VISIT hits in
+an hour: at night that is fifty times the usual. (5,900 hours of five simulated histories of 300 to 20,000 hits a day, none
+unusual; the longest visit had 95 hits in an hour.)
 
 Simulated history and everything else are compared each with their own past: the demo writes whole past dates of the one and
-pumps the other for a minute, and neither says anything of the other's volume. Simulated history stops where the user stopped
-it, so that a date without any of it is no dead date.
+pumps the other for a minute, and neither says anything of the other's volume. Of simulated history only dates count that were
+simulated to their end: skewed clocks and late hits leave a few hits on the dates around.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -31,6 +34,7 @@ from simulations.config import HISTORY_TRACKING_PREFIX
 
 FACTOR = 2.0
 VISIT = 16
+LONGEST_VISIT = 100
 SIGMAS = 3.0
 _WEEKS, _DAYS, _ENOUGH = 4, 7, 3
 _COMPLETE_AFTER = timedelta(hours=1)
@@ -65,7 +69,8 @@ class OddHour(NamedTuple):
 def is_odd(hits: int, least: int, most: int) -> bool:
     """Whether `hits` lie further outside of what is usual than chance and ordinary growth carry them."""
     spread = SIGMAS * math.sqrt(VISIT) / 2
-    below, above = math.sqrt(least / FACTOR) - math.sqrt(hits), math.sqrt(hits) - math.sqrt(most * FACTOR)
+    below = math.sqrt(least / FACTOR) - math.sqrt(hits)
+    above = math.sqrt(max(hits - LONGEST_VISIT, 0)) - math.sqrt(most * FACTOR)
     return max(below, above) > spread
 
 
@@ -85,7 +90,7 @@ def odd_hours(counts: HourlyHits, day: date, until: datetime) -> Iterator[OddHou
             yield odd
 
 
-def volume(warehouse: Warehouse, chosen: Window, now: datetime) -> list[Verdict]:
+def volume(warehouse: Warehouse, chosen: Window, now: datetime, simulated_dates: Set[date]) -> list[Verdict]:
     """A verdict for each date of `chosen`; `now` is in UTC, without a time zone, as in the warehouse."""
     live: dict[date, dict[int, int]] = {}
     simulated: dict[date, dict[int, int]] = {}
@@ -97,7 +102,7 @@ def volume(warehouse: Warehouse, chosen: Window, now: datetime) -> list[Verdict]
         _verdict(
             day,
             sum(live.get(day, {}).values()) + sum(simulated.get(day, {}).values()),
-            [*odd_hours(live, day, until), *(odd_hours(simulated, day, until) if day in simulated else ())],
+            [*odd_hours(live, day, until), *(odd_hours(simulated, day, until) if day in simulated_dates else ())],
         )
         for day in chosen.days
     ]

@@ -114,7 +114,7 @@ class Refresh:
         found = evaluate(self.context.instance, self.warehouse, self.settings.truth_folder, chosen)
         yield from record(self.context, found.events)
         if found.refusals:
-            raise Failure(f"{chosen} is not published: {found.refusals[0]}")
+            raise Failure(f"{chosen} is not published: {next(iter(found.refusals.values()))}")
         files = self.warehouse.publish(self.settings.published_dir, *chosen)
         run_id = self.context.run_id
         tags = version_tags(provenance(self.context.instance, [OVERVIEW_1H, OVERVIEW_1D]), run_id, run_id)
