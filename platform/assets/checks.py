@@ -32,9 +32,9 @@ from dagster import (
 
 from ingestion_platform.assets.keys import OVERVIEW_1D, WAREHOUSE_POOL
 from ingestion_platform.assets.truth import differences
-from ingestion_platform.assets.verdicts import Verdict, evaluations, refusal
+from ingestion_platform.assets.verdicts import Verdict, dates_to_check, evaluations, refusal
 from ingestion_platform.assets.volume import volume
-from ingestion_platform.partitions import ONE_DAY, Window, today, window
+from ingestion_platform.partitions import ONE_DAY, Window, today
 from ingestion_platform.recording import record, verdicts_given
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
@@ -171,9 +171,7 @@ def statistics_checks(daily: DailyPartitionsDefinition) -> AssetChecksDefinition
     def check(
         context: AssetCheckExecutionContext, warehouse: ResourceParam[Warehouse], settings: ResourceParam[Settings]
     ) -> Iterator[DagsterEvent | Output[None]]:
-        # Launched alone from the checks' page, the step may come without partitions: it takes the last week.
-        ranged = context.has_partition_key or context.has_partition_key_range
-        chosen = window(list(context.partition_keys)) if ranged else Window(today() - 6 * ONE_DAY, today() + ONE_DAY)
+        chosen = dates_to_check(context)
         found = evaluate(context.instance, warehouse, settings.truth_folder, chosen)
         selected = context.selected_asset_check_keys
         yield from record(context, [event for event in found.events if event.asset_check_key in selected])

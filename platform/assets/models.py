@@ -34,7 +34,8 @@ from dagster import (
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from ingestion_platform.assets.keys import OWNERS, RAW_LOGS, ROW_COUNT, WAREHOUSE_POOL
-from ingestion_platform.partitions import Window, window
+from ingestion_platform.assets.verdicts import dates_to_check
+from ingestion_platform.partitions import Window
 from ingestion_platform.recording import record, recorded, verdicts_given
 from ingestion_platform.resources.dbt_project import DbtProject, Log, NodeResult
 from ingestion_platform.resources.warehouse import Warehouse
@@ -312,7 +313,7 @@ def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy:
     def build_models(
         context: AssetExecutionContext, dbt: ResourceParam[DbtProject], warehouse: ResourceParam[Warehouse]
     ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
-        chosen = window(list(context.partition_keys))
+        chosen = dates_to_check(context)
         built = build(dbt, warehouse, models, selection(context, models), chosen, context.log.info)
         for result in built.results:
             key = models.keys.get(result.unique_id)

@@ -7,11 +7,27 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from dagster import AssetCheckEvaluation, AssetCheckSeverity, AssetCheckSpec, DagsterInstance
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckExecutionContext,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    DagsterInstance,
+)
 
-from ingestion_platform.partitions import Window
+from ingestion_platform.partitions import ONE_DAY, Window, today, window
 from ingestion_platform.recording import targets
 from ingestion_platform.windows import ranges
+
+_RECENT_DAYS = 7
+
+
+def dates_to_check(context: AssetExecutionContext | AssetCheckExecutionContext) -> Window:
+    """The dates of the run; the last week when it has none, as when checks are executed alone from their page."""
+    if context.has_partition_key or context.has_partition_key_range:
+        return window(list(context.partition_keys))
+    return Window(today() - (_RECENT_DAYS - 1) * ONE_DAY, today() + ONE_DAY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from dagster import AssetCheckKey, AssetKey
+from dagster import AssetKey
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
@@ -24,7 +24,7 @@ from ingestion_platform import definitions as location
 from ingestion_platform import settings as environment
 from ingestion_platform.assets.keys import OVERVIEW_1D, RAW_LOGS
 from ingestion_platform.instance import open_instance
-from ingestion_platform.partitions import ONE_DAY, Window, range_tags
+from ingestion_platform.partitions import ONE_DAY, Window
 from ingestion_platform.resources import wiring
 from ingestion_platform.resources.dbt_project import MODELS_DIR, DbtProject, read_manifest
 from tests.platform.conftest import Place
@@ -181,14 +181,16 @@ def test_each_date_of_a_range_shows_its_own_verdict(place: Place, tmp_path: Path
 
         with duckdb.connect(f"{place.settings.warehouse_file}") as connection:
             connection.execute("delete from events.logs where log_id = (select min(log_id) from events.logs)")
-        checks = {AssetCheckKey(OVERVIEW_1D, name) for name in ("books", "truth", "volume", "freshness")}
+        # As "Execute all" on the checks' page does: without partitions.
         everything = place.located.resolve_implicit_global_asset_job_def()
+        checks = {key for key in everything.asset_layer.asset_graph.asset_check_keys if key.asset_key == OVERVIEW_1D}
         alone = everything.get_subset(asset_selection=set(), asset_check_selection=checks)
-        assert not alone.execute_in_process(
-            instance=place.instance, tags=dict(range_tags(chosen)), raise_on_error=False
-        ).success
-        assert verdicts(ask, "stats/overview_1d", "books") == green | {f"{days[1]}": "FAILED"}
-        assert verdicts(ask, "stats/overview_1d", "volume") == green
+        result = alone.execute_in_process(instance=place.instance, raise_on_error=False)
+        assert {event.node_name for event in result.get_step_failure_events()} == {"statistics_checks"}
+        after = verdicts(ask, "stats/overview_1d", "books")
+        assert after.items() >= (green | {f"{days[1]}": "FAILED"}).items()
+        assert list(after.values()).count("FAILED") == 1
+        assert verdicts(ask, "stats/overview_1d", "volume").items() >= green.items()
 
         assert place.launch("replay", Window(days[1], days[2])).success
-        assert verdicts(ask, "stats/overview_1d", "books") == green
+        assert verdicts(ask, "stats/overview_1d", "books").items() >= green.items()
