@@ -15,7 +15,8 @@ from dagster import (
 from ingestion_platform import settings as environment
 from ingestion_platform.assets.archive_events import archive_asset
 from ingestion_platform.assets.checks import statistics_checks
-from ingestion_platform.assets.models import Models, exposures, live_models, partitioned_models
+from ingestion_platform.assets.manifest import Models
+from ingestion_platform.assets.models import exposures, live_models, partitioned_models
 from ingestion_platform.assets.published import published_asset
 from ingestion_platform.assets.raw_logs import raw_logs_asset
 from ingestion_platform.assets.traffic import traffic_asset

@@ -34,7 +34,8 @@ from pydantic import Field
 from ingestion_platform.assets.archive_events import archive_versions, changed_versions, observations
 from ingestion_platform.assets.checks import evaluate
 from ingestion_platform.assets.keys import OVERVIEW_1D, OVERVIEW_1H, PUBLISHED_OVERVIEW, USER_AGENTS, WAREHOUSE_POOL
-from ingestion_platform.assets.models import Built, Models, build, checked, materializations
+from ingestion_platform.assets.manifest import Models
+from ingestion_platform.assets.models import Built, build, checked, materializations
 from ingestion_platform.assets.raw_logs import readable, readable_spec, record_loads, summary
 from ingestion_platform.assets.user_agents import parse
 from ingestion_platform.assets.verdicts import refusal

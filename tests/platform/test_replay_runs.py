@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import duckdb
@@ -31,6 +32,9 @@ def test_a_replay_records_each_date_and_a_second_one_changes_no_row(place: Any) 
         place.simulate(day)
     first = place.launch("replay", chosen)
     assert first.success
+    made = Counter((event.asset_key, event.partition) for event in first.get_asset_materialization_events())
+    assert set(made.values()) == {1}, "steps record their dates themselves: Dagster must not add to them"
+    assert {key for key, _ in made} >= {RAW_LOGS, OVERVIEW_1D, PUBLISHED_OVERVIEW}
     rows = {
         str(event.partition): event.materialization.metadata["dagster/partition_row_count"].value
         for event in first.get_asset_materialization_events()

@@ -167,8 +167,11 @@ def test_an_edited_model_makes_itself_and_what_is_below_stale(
         assert stale(ask, days) == {}
 
 
-def test_each_date_of_a_range_shows_its_own_verdict(place: Place, tmp_path: Path) -> None:
-    """One verdict a run said nothing of which of 31 dates failed. Also launched alone, and a rebuilt date is green again."""
+def test_each_date_of_a_range_shows_its_own_verdict(
+    place: Place, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One verdict a run said nothing of which of 31 dates failed. Also launched alone, and a rebuilt date is green again. And
+    the storage takes verdicts in batches: Dagster would fall back to one by one and say so on stderr only."""
     days = [place.past(n) for n in (5, 4, 3)]
     place.simulate(days[1], truth=False)
     chosen = Window(days[0], days[-1] + ONE_DAY)
@@ -194,3 +197,4 @@ def test_each_date_of_a_range_shows_its_own_verdict(place: Place, tmp_path: Path
 
         assert place.launch("replay", Window(days[1], days[2])).success
         assert verdicts(ask, "stats/overview_1d", "books").items() >= green.items()
+    assert "storing event batch" not in capfd.readouterr().err
