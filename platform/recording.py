@@ -33,8 +33,6 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.events import BATCH_WRITABLE_EVENTS, DagsterEventBatchMetadata, generate_event_batch_id
 
-from ingestion_platform.event_storage import BatchingEventLogStorage
-
 Context = AssetExecutionContext | AssetCheckExecutionContext | OpExecutionContext
 Event = AssetMaterialization | AssetObservation | AssetCheckEvaluation
 Target = AssetCheckEvaluationTargetMaterializationData
@@ -42,6 +40,9 @@ Target = AssetCheckEvaluationTargetMaterializationData
 
 def record(context: Context, events: Sequence[Event]) -> list[DagsterEvent]:
     """Write `events` to the event log, and return them for the step to yield."""
+    # Imported on use: SQLAlchemy is half a second that loading the code location does not need.
+    from ingestion_platform.event_storage import BatchingEventLogStorage
+
     step = context.get_step_execution_context()
     batch = generate_event_batch_id()
     made = []
@@ -71,7 +72,7 @@ def _kind(event: Event) -> tuple[DagsterEventType, str]:
         case AssetCheckEvaluation():
             verdict = "passed" if event.passed else "did not pass"
             name = f"{event.asset_key.to_user_string()}: {event.check_name}"
-            return DagsterEventType.ASSET_CHECK_EVALUATION, f"{name} {verdict}. {event.description or ''}"
+            return DagsterEventType.ASSET_CHECK_EVALUATION, f"{name} {verdict}. {event.description or ''}".rstrip()
 
 
 def recorded(key: AssetKey) -> MaterializeResult[None]:
