@@ -15,7 +15,8 @@ from dagster import (
 from ingestion_platform import settings as environment
 from ingestion_platform.assets.archive_events import archive_asset
 from ingestion_platform.assets.checks import statistics_checks
-from ingestion_platform.assets.models import Models, exposures, live_models, partitioned_models
+from ingestion_platform.assets.manifest import Models
+from ingestion_platform.assets.models import exposures, live_models, partitioned_models
 from ingestion_platform.assets.published import published_asset
 from ingestion_platform.assets.raw_logs import raw_logs_asset
 from ingestion_platform.assets.traffic import traffic_asset
@@ -47,14 +48,14 @@ def definitions(settings: Settings) -> Definitions:
         assets=[
             *([traffic_asset(daily, policy, settings.simulated_hits)] if simulated else []),
             archive_asset(daily, settings.partitions_start),
-            raw_logs_asset(daily, policy),
+            raw_logs_asset(daily, policy, settings.partitions_start),
             user_agents_asset(daily, policy),
             partitioned_models(models, daily, policy),
             live_models(models),
             published_asset(daily, policy),
             *exposures(models),
         ],
-        asset_checks=[statistics_checks()],
+        asset_checks=[statistics_checks(daily)],
         jobs=[refresh, recovery_job(models), *asset_jobs(models, daily, simulated)],
         schedules=[hourly(refresh)],
         sensors=[late_objects(refresh), *alerts(settings)],

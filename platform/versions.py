@@ -1,17 +1,49 @@
-"""Data and code versions as Dagster keeps them: tags on materializations.
+"""Data and code versions as Dagster keeps them: tags on materializations. They decide what the UI shows as stale.
 
-Dagster writes these tags itself in asset runs; the refresh, which is an op, writes the same, so that both count alike when the
-question is whether a partition is out of date.
+    raw/logs             a date's version is the digest of the objects that the table holds of it
+    events/*, stats/*    the digest of the code version and of the objects that a build of the date reads
+    archive/events       the digest of the date's objects, observed
+
+So a version is the same whenever the same code has read the same archive, whichever run, range or order it was; replaying what
+is up to date makes nothing stale. Dagster itself gives all dates of a run over a range one version, made from that range.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
+from datetime import date
 
 from dagster import AssetKey, AssetMaterialization, AssetRecordsFilter, DagsterEventType, DagsterInstance
 
+from ingestion_platform.partitions import ONE_DAY, Window
+from ingestion_platform.resources.archive import days
+from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.windows import load_window
+
 DATA_VERSION_TAG = "dagster/data_version"
 CODE_VERSION_TAG = "dagster/code_version"
+# The version was given and not derived by Dagster: its page then says "new data version" and not "new materialization".
+_GIVEN_TAG = "dagster/data_version_is_user_provided"
+
+
+def digest(*parts: str) -> str:
+    """A short digest of `parts`, in their order."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def input_versions(warehouse: Warehouse, chosen: Window) -> dict[date, str]:
+    """For each event date of `chosen`, the digest of the loaded objects that a build of that date reads."""
+    loaded = warehouse.loaded_versions(*load_window(*chosen))
+    return {
+        day: digest(*(f"{read} {loaded[read]}" for read in days(*load_window(day, day + ONE_DAY))))
+        for day in chosen.days
+    }
+
+
+def version_tags(inputs: Mapping[str, str], code_version: str, data_version: str) -> dict[str, str]:
+    """The tags of one materialization; `inputs` come from `provenance`."""
+    return {**inputs, CODE_VERSION_TAG: code_version, DATA_VERSION_TAG: data_version, _GIVEN_TAG: "true"}
 
 
 def provenance(instance: DagsterInstance, parents: Iterable[AssetKey]) -> dict[str, str]:

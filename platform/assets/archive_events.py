@@ -9,6 +9,7 @@ from datetime import date
 from itertools import groupby
 
 from dagster import (
+    AssetObservation,
     AssetsDefinition,
     DagsterEventType,
     DagsterInstance,
@@ -26,9 +27,10 @@ from ingestion_platform.resources.archive import Archive, data_version
 from ingestion_platform.versions import DATA_VERSION_TAG
 
 
-def archive_versions(archive: Archive, start: date) -> dict[date, str]:
-    """The data version of each arrival date from `start` up to today that holds an object."""
-    dates = [day for day in archive.dates() if start <= day <= today()]
+def archive_versions(archive: Archive, start: date, end: date | None = None) -> dict[date, str]:
+    """The data version of each arrival date of [start, end), today at the latest, that holds an object."""
+    end = min(end or today() + ONE_DAY, today() + ONE_DAY)
+    dates = [day for day in archive.dates() if start <= day < end]
     if not dates:
         return {}
     objects = archive.objects(dates[0], dates[-1] + ONE_DAY)
@@ -43,12 +45,25 @@ def observed_versions(instance: DagsterInstance) -> Mapping[str, str]:
     return {key: found[DATA_VERSION_TAG] for key, found in tags.items() if DATA_VERSION_TAG in found}
 
 
-def changed_versions(instance: DagsterInstance, archive: Archive, start: date) -> dict[str, str]:
-    """Partition key and new data version of the dates whose objects changed since they were last observed."""
-    before = observed_versions(instance)
-    now = {day.isoformat(): version for day, version in archive_versions(archive, start).items()}
+def changed_versions(
+    instance: DagsterInstance, archive: Archive, start: date, end: date | None = None
+) -> dict[str, str]:
+    """Partition key and new data version of the dates of [start, end) whose objects changed since they were last observed."""
+    last = end or today() + ONE_DAY
+    before = {
+        key: version for key, version in observed_versions(instance).items() if start <= date.fromisoformat(key) < last
+    }
+    now = {day.isoformat(): version for day, version in archive_versions(archive, start, end).items()}
     gone = {key: data_version([]) for key in before if key not in now}
     return {key: version for key, version in {**now, **gone}.items() if before.get(key) != version}
+
+
+def observations(changed: Mapping[str, str]) -> list[AssetObservation]:
+    """What `changed_versions` found, as events."""
+    return [
+        AssetObservation(ARCHIVE_EVENTS, partition=key, tags={DATA_VERSION_TAG: version})
+        for key, version in sorted(changed.items())
+    ]
 
 
 def archive_asset(daily: DailyPartitionsDefinition, start: date) -> SourceAsset | AssetsDefinition:

@@ -2,65 +2,64 @@
 
     books      blocking  per event date: raw rows + bad lines = logs + duplicates + quarantine (invariant 2)
     truth      blocking  dates of simulated history: the figures that the simulator says they must have (invariant 5)
+    volume     warning   each hour has about as many hits as the same hour of the same weekday before (volume.py)
     freshness  warning   the newest hit, by its own time and not the run's, is not older than a day
-    volume     warning   each date's hits lie within a factor of the same weekday's in the four weeks before
 
-All stand on `stats/overview_1d`, the last table before publishing, and see the dates of their run: Dagster keeps one verdict a
-check and run, so the figures of each date are in the metadata. `freshness` and `volume` need no run's dates to be right.
+All stand on `stats/overview_1d`, the last table before publishing. The first three give a verdict for each date of their run;
+`freshness` is about the whole. A blocking check that fails on one date stops what comes after in its run: what a run publishes
+is whole or not published.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from dagster import (
+    AssetCheckEvaluation,
     AssetCheckExecutionContext,
-    AssetCheckResult,
     AssetChecksDefinition,
     AssetCheckSeverity,
     AssetCheckSpec,
-    MetadataValue,
+    DagsterEvent,
+    DagsterInstance,
+    DailyPartitionsDefinition,
+    Failure,
+    Output,
     ResourceParam,
-    TableRecord,
     multi_asset_check,
 )
 
 from ingestion_platform.assets.keys import OVERVIEW_1D, WAREHOUSE_POOL
 from ingestion_platform.assets.truth import differences
-from ingestion_platform.partitions import ONE_DAY, Window, today, window
+from ingestion_platform.assets.verdicts import Verdict, dates_to_check, evaluations, refusal
+from ingestion_platform.assets.volume import volume
+from ingestion_platform.partitions import ONE_DAY, Window, today
+from ingestion_platform.recording import record, verdicts_given
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
 from ingestion_platform.windows import load_window
 
 FRESH_FOR = timedelta(hours=24)
-VOLUME_FACTOR = 4.0
-_WEEKS = 4
 
-SPECS = (
-    AssetCheckSpec(
-        "books",
-        asset=OVERVIEW_1D,
-        blocking=True,
-        description="Per event date: rows and bad lines of raw = logs + duplicates + quarantine. Nothing is lost in silence.",
-    ),
-    AssetCheckSpec(
-        "truth",
-        asset=OVERVIEW_1D,
-        blocking=True,
-        description="Simulated dates hold exactly the figures that they must have.",
-    ),
-    AssetCheckSpec(
-        "freshness",
-        asset=OVERVIEW_1D,
-        description=f"The newest hit is not older than {FRESH_FOR.total_seconds() / 3600:.0f} hours.",
-    ),
-    AssetCheckSpec(
-        "volume",
-        asset=OVERVIEW_1D,
-        description=f"Hits of a date are within a factor of {VOLUME_FACTOR:.0f} of the same weekday's in the weeks before.",
-    ),
-)
-BLOCKING = frozenset(spec.name for spec in SPECS if spec.blocking)
+
+def specs(daily: DailyPartitionsDefinition | None) -> Mapping[str, AssetCheckSpec]:
+    """The specs by name; `daily` are the partitions of those that speak for a date."""
+    by_date = (
+        ("books", True, "Rows and bad lines of raw = logs + duplicates + quarantine. Nothing is lost in silence."),
+        ("truth", True, "Simulated dates hold exactly the figures that they must have."),
+        ("volume", False, "Each hour has about as many hits as the same hour of the same weekday in the weeks before."),
+    )
+    made = [
+        AssetCheckSpec(name, asset=OVERVIEW_1D, blocking=blocking, description=description, partitions_def=daily)
+        for name, blocking, description in by_date
+    ]
+    hours = FRESH_FOR.total_seconds() / 3600
+    fresh = AssetCheckSpec(
+        "freshness", asset=OVERVIEW_1D, description=f"The newest hit is not older than {hours:.0f} hours."
+    )
+    return {spec.name: spec for spec in (*made, fresh)}
+
 
 _BOOKS_SQL = """
 with counted as (
@@ -85,52 +84,48 @@ from counted group by event_date order by event_date
 
 _NEWEST_SQL = "select max(event_at) from raw.logs where event_date >= ?"
 
-_DAILY_SQL = "select event_date, count(*) from events.logs where event_date >= ? and event_date < ? group by event_date"
 
-
-def books(warehouse: Warehouse, chosen: Window) -> AssetCheckResult:
-    """Whether every raw row of the dates is modelled, a counted duplicate or in quarantine."""
+def books(warehouse: Warehouse, chosen: Window) -> list[Verdict]:
+    """Whether every raw row of each date is modelled, a counted duplicate or in quarantine."""
+    names = ("raw", "logs", "duplicates", "quarantine")
     rows = warehouse.query(_BOOKS_SQL, [bound for _ in range(5) for bound in chosen])
-    open_books = [row for row in rows if row[1] != row[2] + row[3] + row[4]]
-    names = ("date", "raw", "logs", "duplicates", "quarantine")
-    table = [TableRecord({"date": f"{row[0]}", **dict(zip(names[1:], map(int, row[1:]), strict=True))}) for row in rows]
-    first = open_books[0] if open_books else None
-    return AssetCheckResult(
-        asset_key=OVERVIEW_1D,
-        check_name="books",
-        passed=first is None,
-        metadata={
-            "dates": f"{chosen}",
-            "dates that do not balance": len(open_books),
-            **({"books": MetadataValue.table(table)} if table else {}),
-        },
-        description=(
-            f"{first[0]}: {first[1]} raw rows, but {first[2]} logs + {first[3]} duplicates + {first[4]} in quarantine; "
-            "materialize raw/logs and all below it for that date"
-            if first is not None
-            else "Every raw row is modelled, a counted duplicate or in quarantine."
-        ),
+    counted = {row[0]: dict(zip(names, map(int, row[1:]), strict=True)) for row in rows}
+    return [_balance(day, counted.get(day, dict.fromkeys(names, 0))) for day in chosen.days]
+
+
+def _balance(day: date, counts: Mapping[str, int]) -> Verdict:
+    raw, logs, duplicates, quarantine = counts.values()
+    balanced = raw == logs + duplicates + quarantine
+    told = (
+        "Every raw row is modelled, a counted duplicate or in quarantine."
+        if balanced
+        else f"{day}: {raw} raw rows, but {logs} logs + {duplicates} duplicates + {quarantine} in quarantine; "
+        "materialize raw/logs and all below it for that date"
     )
+    return Verdict(day, balanced, told, counts)
 
 
-def truth(warehouse: Warehouse, truth_folder: Path, chosen: Window) -> AssetCheckResult:
-    """Whether simulated dates came out as they must; dates some of whose objects are not loaded yet are left out."""
+def simulated(warehouse: Warehouse, truth_folder: Path, chosen: Window) -> dict[date, list[str]]:
+    """The simulated dates of `chosen`, each with what differs from the simulator's figures. A date some of whose objects are
+    not loaded yet is left out."""
     loaded_before = min(load_window(*chosen)[1], today() + ONE_DAY)
-    compared, wrong = differences(warehouse, truth_folder, chosen, loaded_before)
-    return AssetCheckResult(
-        asset_key=OVERVIEW_1D,
-        check_name="truth",
-        passed=not wrong,
-        metadata={"dates": f"{chosen}", "simulated dates compared": compared, "figures that differ": len(wrong)},
-        description=wrong[0] if wrong else f"{compared} simulated dates compared.",
-    )
+    return differences(warehouse, truth_folder, chosen, loaded_before)
 
 
-def freshness(warehouse: Warehouse, now: datetime) -> AssetCheckResult:
+def _faithful(day: date, wrong: list[str] | None) -> Verdict:
+    if wrong is None:
+        return Verdict(
+            day, True, "Nothing to compare: not simulated, or not all of it has arrived.", {"compared": False}
+        )
+    told = wrong[0] if wrong else "The figures are the simulator's."
+    return Verdict(day, not wrong, told, {"compared": True, "figures that differ": len(wrong)})
+
+
+def freshness(warehouse: Warehouse, now: datetime) -> AssetCheckEvaluation:
     """Whether the newest hit is recent, by its own time. `now` is in UTC, without a time zone, as in the warehouse."""
     newest = warehouse.query(_NEWEST_SQL, [now.date() - timedelta(days=60)])[0][0]
     fresh = newest is not None and now - newest <= FRESH_FOR
-    return AssetCheckResult(
+    return AssetCheckEvaluation(
         asset_key=OVERVIEW_1D,
         check_name="freshness",
         passed=fresh,
@@ -140,47 +135,49 @@ def freshness(warehouse: Warehouse, now: datetime) -> AssetCheckResult:
     )
 
 
-def volume(warehouse: Warehouse, chosen: Window) -> AssetCheckResult:
-    """Whether the whole dates of `chosen` have about as many hits as the same weekday in the weeks before."""
-    counts: dict[date, int] = dict(
-        warehouse.query(_DAILY_SQL, [chosen.start - timedelta(weeks=_WEEKS), min(chosen.end, today())])
-    )
-    odd = []
-    for day in chosen.days:
-        before = [counts[at] for at in (day - timedelta(weeks=n) for n in range(1, _WEEKS + 1)) if at in counts]
-        if day >= today() or not before:
-            continue
-        usual = sorted(before)[len(before) // 2]
-        if not usual / VOLUME_FACTOR <= counts.get(day, 0) <= usual * VOLUME_FACTOR:
-            odd.append(f"{day}: {counts.get(day, 0)} hits, usually about {usual}")
-    return AssetCheckResult(
-        asset_key=OVERVIEW_1D,
-        check_name="volume",
-        passed=not odd,
-        severity=AssetCheckSeverity.WARN,
-        metadata={"dates": f"{chosen}", "unusual dates": len(odd)},
-        description=odd[0] if odd else "Every date has about as many hits as the same weekday before.",
-    )
+class Findings(NamedTuple):
+    """What the checks say of some dates: an evaluation a check and date, one of `freshness`, and by check why not to publish."""
+
+    events: list[AssetCheckEvaluation]
+    refusals: Mapping[str, str]
 
 
-def evaluate(warehouse: Warehouse, truth_folder: Path, chosen: Window) -> Iterator[AssetCheckResult]:
-    """All checks over the dates of `chosen`, in the order of SPECS."""
-    yield books(warehouse, chosen)
-    yield truth(warehouse, truth_folder, chosen)
-    yield freshness(warehouse, datetime.now(UTC).replace(tzinfo=None))
-    yield volume(warehouse, chosen)
+def evaluate(instance: DagsterInstance, warehouse: Warehouse, truth_folder: Path, chosen: Window) -> Findings:
+    """All checks over the dates of `chosen`, whose materializations have been recorded."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    wrong = simulated(warehouse, truth_folder, chosen)
+    found = {
+        "books": (books(warehouse, chosen), AssetCheckSeverity.ERROR),
+        "truth": ([_faithful(day, wrong.get(day)) for day in chosen.days], AssetCheckSeverity.ERROR),
+        "volume": (volume(warehouse, chosen, now, wrong.keys()), AssetCheckSeverity.WARN),
+    }
+    known = specs(None)
+    by_date = [
+        event
+        for name, (verdicts, severity) in found.items()
+        for event in evaluations(instance, known[name], verdicts, severity)
+    ]
+    refusals = {
+        name: told for name, (verdicts, _) in found.items() if (told := refusal(known[name], verdicts)) is not None
+    }
+    return Findings([*by_date, freshness(warehouse, now)], refusals)
 
 
-def statistics_checks() -> AssetChecksDefinition:
+def statistics_checks(daily: DailyPartitionsDefinition) -> AssetChecksDefinition:
     """The checks as one step, run with `stats/overview_1d` or alone."""
+    made = specs(daily)
 
-    @multi_asset_check(name="statistics_checks", specs=SPECS, pool=WAREHOUSE_POOL)
+    @multi_asset_check(name="statistics_checks", specs=list(made.values()), can_subset=True, pool=WAREHOUSE_POOL)
     def check(
         context: AssetCheckExecutionContext, warehouse: ResourceParam[Warehouse], settings: ResourceParam[Settings]
-    ) -> Iterator[AssetCheckResult]:
-        # Launched alone, a check has no partitions: it takes the last week.
-        ranged = context.has_partition_key or context.has_partition_key_range
-        chosen = window(list(context.partition_keys)) if ranged else Window(today() - 6 * ONE_DAY, today() + ONE_DAY)
-        yield from evaluate(warehouse, settings.truth_folder, chosen)
+    ) -> Iterator[DagsterEvent | Output[None]]:
+        chosen = dates_to_check(context)
+        found = evaluate(context.instance, warehouse, settings.truth_folder, chosen)
+        selected = context.selected_asset_check_keys
+        yield from record(context, [event for event in found.events if event.asset_check_key in selected])
+        yield from verdicts_given(context, [spec.key for spec in made.values()])
+        refused = [told for name, told in found.refusals.items() if made[name].key in selected]
+        if refused:
+            raise Failure(refused[0])
 
     return check

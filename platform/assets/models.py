@@ -1,205 +1,54 @@
 """The dbt project as assets: `events/*` and `stats/*` by date of the event, `events_live/*` as views without partitions.
 
 One dbt invocation builds the models of a run's dates. Every model and test shows as an asset and an asset check; rows are
-counted by date after the build, so that each partition carries its own figures. A model's code version covers its SQL, the
-macros it calls and the staging views and ephemeral models it reads: any of them changing makes its dates show as stale.
+counted by date after the build, so that each partition carries its own figures, and the versions of what it was made from.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from typing import Any
 
 from dagster import (
-    AssetCheckKey,
-    AssetCheckResult,
+    AssetCheckEvaluation,
     AssetCheckSeverity,
-    AssetCheckSpec,
     AssetExecutionContext,
     AssetKey,
+    AssetMaterialization,
     AssetsDefinition,
     AssetSpec,
     BackfillPolicy,
+    DagsterEvent,
+    DagsterInstance,
     DailyPartitionsDefinition,
     Failure,
     MaterializeResult,
+    Output,
     ResourceParam,
 )
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from dagster_dbt import dbt_assets
 
-from ingestion_platform.assets.keys import OWNERS, RAW_LOGS, ROW_COUNT, WAREHOUSE_POOL
-from ingestion_platform.partitions import Window, window
+from ingestion_platform.assets.keys import OWNERS, ROW_COUNT, WAREHOUSE_POOL
+from ingestion_platform.assets.manifest import Models
+from ingestion_platform.assets.verdicts import dates_to_check
+from ingestion_platform.partitions import Window
+from ingestion_platform.recording import record, recorded, verdicts_given
 from ingestion_platform.resources.dbt_project import DbtProject, Log, NodeResult
 from ingestion_platform.resources.warehouse import Warehouse
-
-PARTITIONED_SCHEMAS = ("events", "stats")
-LIVE_SCHEMA = "events_live"
-
-# Views over the sources, built with whatever reads them: not assets of their own, but part of raw/logs in the graph.
-STAGING_SCHEMA = "staging"
+from ingestion_platform.versions import digest, input_versions, provenance, version_tags
 
 # What the UI shows beside the rows of a date's hits: how many were left out, and why.
 _COUNTED_BESIDE_LOGS = {"duplicates": "events.duplicates", "quarantined": "events.quarantine"}
 
 
-class Translator(DagsterDbtTranslator):
-    """How dbt's nodes become assets: keys are <schema>/<model>, groups are schemas."""
-
-    def __init__(self, manifest: Mapping[str, Any]) -> None:
-        super().__init__(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
-        self._manifest = manifest
-
-    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
-        if dbt_resource_props["resource_type"] == "source":
-            # All raw tables are filled by one asset.
-            raw = dbt_resource_props["source_name"] == "raw"
-            return RAW_LOGS if raw else AssetKey([dbt_resource_props["source_name"], dbt_resource_props["name"]])
-        return AssetKey([dbt_resource_props["schema"].lower(), dbt_resource_props["name"]])
-
-    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        return str(dbt_resource_props["schema"]).lower()
-
-    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:
-        return OWNERS
-
-    def get_asset_check_spec(
-        self, asset_spec: AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: Any
-    ) -> AssetCheckSpec | None:
-        """dbt's tests seldom have a description: what the test is called and given says what it checks."""
-        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
-        test = manifest["nodes"].get(unique_id, {}).get("test_metadata")
-        if spec is None or spec.description or not test:
-            return spec
-        given = {name: value for name, value in test.get("kwargs", {}).items() if name != "model"}
-        told = "; ".join(f"{name.replace('_', ' ')}: {_told(value)}" for name, value in given.items())
-        return AssetCheckSpec(
-            name=spec.name,
-            asset=spec.asset_key,
-            description=f"{test['name'].replace('_', ' ')}{f' ({told})' if told else ''}",
-            additional_deps=spec.additional_deps,
-            blocking=spec.blocking,
-            metadata=spec.metadata,
-            automation_condition=spec.automation_condition,
-        )
-
-    def get_code_version(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        digest = hashlib.sha256()
-        for text in sorted(self._code(dbt_resource_props)):
-            digest.update(text.encode())
-        return digest.hexdigest()[:16]
-
-    def _code(self, node: Mapping[str, Any]) -> set[str]:
-        texts = {node.get("raw_code") or ""}
-        for unique_id in node.get("depends_on", {}).get("macros", []):
-            macro = self._manifest["macros"].get(unique_id, {})
-            if macro.get("package_name") == node.get("package_name"):
-                texts.add(macro["macro_sql"])
-        for unique_id in node.get("depends_on", {}).get("nodes", []):
-            parent = self._manifest["nodes"].get(unique_id, {})
-            if parent.get("config", {}).get("materialized") == "ephemeral":
-                texts |= self._code(parent)
-        return texts
-
-
-def _told(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-@dataclass(frozen=True)
-class Models:
-    """The models of a manifest, as far as the platform needs to know them.
-
-    `staging` names the views over the sources, which every build writes before what reads them. In `manifest` they count as
-    ephemeral: dagster-dbt then passes them over, and the graph goes from raw/logs straight to the marts.
-    """
-
-    manifest: Mapping[str, Any] = field(repr=False)
-    staging: tuple[str, ...]
-
-    @classmethod
-    def of(cls, manifest: Mapping[str, Any]) -> "Models":
-        """The models of dbt's manifest."""
-        nodes: dict[str, Any] = dict(manifest["nodes"])
-        staging = [
-            node
-            for node in nodes.values()
-            if node["resource_type"] == "model" and node["schema"].lower() == STAGING_SCHEMA
-        ]
-        for node in staging:
-            nodes[node["unique_id"]] = {**node, "config": {**node["config"], "materialized": "ephemeral"}}
-        return cls({**manifest, "nodes": nodes}, tuple(sorted(node["name"] for node in staging)))
-
-    @cached_property
-    def translator(self) -> Translator:
-        return Translator(self.manifest)
-
-    def in_schemas(self, *schemas: str) -> list[str]:
-        """Names of the models that live in `schemas`, sorted."""
-        return sorted(node["name"] for node in self._models() if node["schema"].lower() in schemas)
-
-    @property
-    def partitioned(self) -> list[str]:
-        """The models that are built by date."""
-        return self.in_schemas(*PARTITIONED_SCHEMAS)
-
-    @property
-    def live(self) -> list[str]:
-        """The views over raw and marts, built once."""
-        return self.in_schemas(LIVE_SCHEMA)
-
-    @cached_property
-    def keys(self) -> Mapping[str, AssetKey]:
-        """Asset key by the node's unique id."""
-        return {node["unique_id"]: self.translator.get_asset_key(node) for node in self._models()}
-
-    @cached_property
-    def relations(self) -> Mapping[str, str]:
-        """schema.name by the model's name."""
-        return {node["name"]: f"{node['schema']}.{node['name']}".lower() for node in self._models()}
-
-    @cached_property
-    def code_versions(self) -> Mapping[AssetKey, str]:
-        """Code version by asset key."""
-        return {self.keys[node["unique_id"]]: str(self.translator.get_code_version(node)) for node in self._models()}
-
-    @cached_property
-    def parents(self) -> Mapping[AssetKey, list[AssetKey]]:
-        """The keys an asset is made from, by its own key."""
-        specs = {
-            key: self.translator.get_asset_spec(self.manifest, unique_id, None) for unique_id, key in self.keys.items()
-        }
-        return {key: [dep.asset_key for dep in spec.deps] for key, spec in specs.items()}
-
-    @cached_property
-    def test_keys(self) -> Mapping[str, AssetCheckKey]:
-        """Check key by the unique id of the dbt test."""
-        specs = [self.translator.get_asset_spec(self.manifest, unique_id, None) for unique_id in self.keys]
-        tests = [node["unique_id"] for node in self.manifest["nodes"].values() if node["resource_type"] == "test"]
-        found = {}
-        for spec in specs:
-            for test in tests:
-                check = self.translator.get_asset_check_spec(spec, self.manifest, test, None)
-                if check is not None:
-                    found[test] = check.key
-        return found
-
-    def _models(self) -> list[Mapping[str, Any]]:
-        return [
-            node
-            for node in self.manifest["nodes"].values()
-            if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"
-        ]
-
-
 @dataclass(frozen=True)
 class Built:
-    """What one build did: dbt's results, and the rows of each model by date."""
+    """What one build did: dbt's results, the rows of each model by date, and the versions of what each date was built from."""
 
     results: list[NodeResult]
-    rows: Mapping[str, Mapping[date, int]]
-    beside: Mapping[str, Mapping[date, int]]
+    rows: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
+    beside: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
+    inputs: Mapping[date, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> list[NodeResult]:
@@ -230,6 +79,7 @@ def build(
     """Build the nodes of `select` for the dates of `chosen`, note what they were built from, and count their rows."""
     warehouse.create_tables()
     head = warehouse.head()
+    inputs = input_versions(warehouse, chosen)
     results = dbt.build([*models.staging, *select], chosen, log)
     done = [result.name for result in results if result.unique_id in models.keys and result.succeeded]
     warehouse.mark_built(done, chosen.start, chosen.end, head)
@@ -239,19 +89,41 @@ def build(
         for label, relation in _COUNTED_BESIDE_LOGS.items()
         if "logs" in done and relation in models.relations.values()
     }
-    return Built(results, rows, beside)
+    return Built(results, rows, beside, inputs)
 
 
-def check_result(result: NodeResult, key: AssetCheckKey, where: str) -> AssetCheckResult:
-    """A dbt test's result as an asset check's."""
-    return AssetCheckResult(
-        asset_key=key.asset_key,
-        check_name=key.name,
-        passed=result.status in ("pass", "success"),
-        severity=AssetCheckSeverity.WARN if result.status == "warn" else AssetCheckSeverity.ERROR,
-        metadata={"dates": where, "failing rows": result.failures or 0, "seconds": result.seconds},
-        description=" ".join(result.message.split())[:500] or None,
-    )
+def materializations(
+    instance: DagsterInstance, models: Models, built: Built, result: NodeResult, chosen: Window
+) -> list[AssetMaterialization]:
+    """A model that was built, as one event a date."""
+    key = models.keys[result.unique_id]
+    inputs, code = provenance(instance, models.parents[key]), models.code_versions[key]
+    return [
+        AssetMaterialization(
+            key,
+            partition=day.isoformat(),
+            metadata=built.metadata(result, day),
+            tags=version_tags(inputs, code, digest(code, built.inputs[day])),
+        )
+        for day in chosen.days
+    ]
+
+
+def checked(models: Models, built: Built, where: str) -> list[AssetCheckEvaluation]:
+    """dbt's tests as evaluations, one a run. All count as blocking: dbt itself skips what is below a test that failed."""
+    return [
+        AssetCheckEvaluation(
+            asset_key=key.asset_key,
+            check_name=key.name,
+            passed=result.status in ("pass", "success"),
+            severity=AssetCheckSeverity.WARN if result.status == "warn" else AssetCheckSeverity.ERROR,
+            metadata={"dates": where, "failing rows": result.failures or 0, "seconds": result.seconds},
+            description=" ".join(result.message.split())[:500] or None,
+            blocking=True,
+        )
+        for result in built.results
+        if (key := models.test_keys.get(result.unique_id)) is not None and result.status != "skipped"
+    ]
 
 
 def selection(context: AssetExecutionContext, models: Models) -> list[str]:
@@ -280,18 +152,21 @@ def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy:
     )
     def build_models(
         context: AssetExecutionContext, dbt: ResourceParam[DbtProject], warehouse: ResourceParam[Warehouse]
-    ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
-        chosen = window(list(context.partition_keys))
+    ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
+        chosen = dates_to_check(context)
         built = build(dbt, warehouse, models, selection(context, models), chosen, context.log.info)
         for result in built.results:
             key = models.keys.get(result.unique_id)
             if key is not None and result.succeeded and key in context.selected_asset_keys:
-                for day in chosen.days:
-                    context.add_asset_metadata(built.metadata(result, day), key, day.isoformat())
-                yield MaterializeResult(asset_key=key)
-            check = models.test_keys.get(result.unique_id)
-            if check is not None and result.status != "skipped" and check in context.selected_asset_check_keys:
-                yield check_result(result, check, f"{chosen}")
+                yield from record(context, materializations(context.instance, models, built, result, chosen))
+                yield recorded(key)
+        tests = [
+            found
+            for found in checked(models, built, f"{chosen}")
+            if found.asset_check_key in context.selected_asset_check_keys
+        ]
+        yield from record(context, tests)
+        yield from verdicts_given(context, [found.asset_check_key for found in tests])
         if built.failed:
             raise Failure(built.error())
 
@@ -310,14 +185,15 @@ def live_models(models: Models) -> AssetsDefinition:
     )
     def build_live_models(
         context: AssetExecutionContext, dbt: ResourceParam[DbtProject]
-    ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
-        built = Built(dbt.build(selection(context, models), None, context.log.info), {}, {})
+    ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
+        built = Built(dbt.build(selection(context, models), None, context.log.info))
         for result in built.results:
-            key, check = models.keys.get(result.unique_id), models.test_keys.get(result.unique_id)
+            key = models.keys.get(result.unique_id)
             if key is not None and result.succeeded:
                 yield MaterializeResult(asset_key=key)
-            if check is not None and result.status != "skipped":
-                yield check_result(result, check, "all")
+        tests = checked(models, built, "all")
+        yield from record(context, tests)
+        yield from verdicts_given(context, [found.asset_check_key for found in tests])
         if built.failed:
             raise Failure(built.error())
 

@@ -2,26 +2,30 @@
 
 A partition is a date of arrival. Materializing dates makes the table hold exactly the archive's objects of those dates. The
 dates around them that the models of the same run read are loaded as well (`windows.load_window`), so that backfills may come
-in any order and chunking; such a date is recorded as a materialization of its own.
+in any order and chunking; such a date is recorded as a materialization of its own. Each date has the version of its own objects,
+and what the archive holds is observed on the way, so that an object that comes later makes its date show as stale.
 
-An object that cannot be read costs nothing but itself: the others are loaded, and the blocking check `readable` fails with
-the object's name.
+An object that cannot be read costs nothing but itself: the others are loaded, and the blocking check `readable` fails on its
+date, with the object's name.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any
 
 from dagster import (
-    AssetCheckResult,
     AssetCheckSpec,
     AssetExecutionContext,
     AssetMaterialization,
     AssetsDefinition,
     BackfillPolicy,
     Config,
+    DagsterEvent,
     DailyPartitionsDefinition,
-    DataVersion,
+    Failure,
     MaterializeResult,
+    OpExecutionContext,
+    Output,
     ResourceParam,
     TableColumn,
     TableSchema,
@@ -29,10 +33,14 @@ from dagster import (
 )
 from pydantic import Field
 
+from ingestion_platform.assets.archive_events import changed_versions, observations
 from ingestion_platform.assets.keys import ARCHIVE_EVENTS, OWNERS, RAW_LOGS, ROW_COUNT, WAREHOUSE_POOL
-from ingestion_platform.partitions import Window, today, window
-from ingestion_platform.resources.archive import Archive, data_version
+from ingestion_platform.assets.verdicts import Verdict, evaluations, refusal
+from ingestion_platform.partitions import ONE_DAY, Window, today, window
+from ingestion_platform.recording import record, recorded, verdicts_given
+from ingestion_platform.resources.archive import Archive
 from ingestion_platform.resources.warehouse import DayLoad, Warehouse
+from ingestion_platform.versions import provenance, version_tags
 from ingestion_platform.windows import load_window
 
 COLUMNS = TableSchema(
@@ -74,23 +82,59 @@ def load_metadata(load: DayLoad) -> dict[str, Any]:
     }
 
 
-def readable(loads: Sequence[DayLoad]) -> AssetCheckResult:
-    """The check `readable` over some loaded dates."""
-    errors = [error for load in loads for error in load.errors]
-    return AssetCheckResult(
-        asset_key=RAW_LOGS,
-        check_name="readable",
-        passed=not errors,
-        metadata={
-            "unreadable objects": len(errors),
-            **({"what to do": _PUT_BACK, "all of them": errors[:100]} if errors else {}),
-        },
-        description=errors[0] if errors else "Every object was read to its end.",
+def readable(loads: Sequence[DayLoad]) -> list[Verdict]:
+    """The check `readable` of loaded dates."""
+    return [
+        Verdict(
+            load.arrival_date,
+            not load.errors,
+            load.errors[0] if load.errors else "Every object was read to its end.",
+            {
+                "unreadable objects": len(load.errors),
+                **({"what to do": _PUT_BACK, "all of them": load.errors[:100]} if load.errors else {}),
+            },
+        )
+        for load in loads
+    ]
+
+
+def readable_spec(daily: DailyPartitionsDefinition | None = None) -> AssetCheckSpec:
+    """The check's spec."""
+    return AssetCheckSpec(
+        "readable",
+        asset=RAW_LOGS,
+        blocking=True,
+        description="No object of the date is corrupt or cut short.",
+        partitions_def=daily,
     )
 
 
-def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) -> AssetsDefinition:
-    """The asset."""
+def record_loads(
+    context: AssetExecutionContext | OpExecutionContext, warehouse: Warehouse, loads: Sequence[DayLoad]
+) -> list[DagsterEvent]:
+    """Record `loads`: a materialization a date, with the version of what the table holds, and the verdict of `readable`."""
+    if not loads:
+        return []
+    held = warehouse.loaded_versions(loads[0].arrival_date, loads[-1].arrival_date + ONE_DAY)
+    inputs = provenance(context.instance, [ARCHIVE_EVENTS])
+    materialized = record(
+        context,
+        [
+            AssetMaterialization(
+                RAW_LOGS,
+                partition=load.arrival_date.isoformat(),
+                metadata=load_metadata(load),
+                tags=version_tags(inputs, context.run_id, held[load.arrival_date]),
+            )
+            for load in loads
+        ],
+    )
+    checked = record(context, evaluations(context.instance, readable_spec(), readable(loads)))
+    return [*materialized, *checked]
+
+
+def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, start: date) -> AssetsDefinition:
+    """The asset; `start` is the first date that is a partition."""
 
     @asset(
         key=RAW_LOGS,
@@ -101,11 +145,7 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) -> 
         owners=OWNERS,
         kinds={"python", "table"},
         pool=WAREHOUSE_POOL,
-        check_specs=[
-            AssetCheckSpec(
-                "readable", asset=RAW_LOGS, blocking=True, description="No object of the dates is corrupt or cut short."
-            )
-        ],
+        check_specs=[readable_spec(daily)],
         metadata={"dagster/column_schema": COLUMNS, "dagster/table_name": "raw.logs"},
         description="One row a line of the archive, by date of arrival; loaded by object, each once (RAW.LOAD_HISTORY).",
     )
@@ -114,19 +154,29 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) -> 
         config: RawLogsConfig,
         archive: ResourceParam[Archive],
         warehouse: ResourceParam[Warehouse],
-    ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
+    ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
         chosen = window(list(context.partition_keys))
         around = Window(*load_window(*chosen))
+        # Seen before it is loaded: what arrives in between is then newer than this load, and shows as such.
+        first, end = max(around.start, start), min(around.end, today() + ONE_DAY)
+        yield from record(context, observations(changed_versions(context.instance, archive, first, end)))
         loads = warehouse.load(archive, around.start, around.end, full_reload=chosen if config.full_reload else None)
-        for load in loads:
-            key = load.arrival_date.isoformat()
-            if chosen.start <= load.arrival_date < chosen.end:
-                context.add_asset_metadata(load_metadata(load), partition_key=key)
-            elif load.objects_loaded and daily.has_partition_key(key) and load.arrival_date <= today():
-                context.log_event(AssetMaterialization(RAW_LOGS, partition=key, metadata=load_metadata(load)))
         context.log.info("%s", summary(loads))
-        yield MaterializeResult(asset_key=RAW_LOGS, data_version=DataVersion(data_version(archive.objects(*chosen))))
-        yield readable(loads)
+        yield from record_loads(
+            context,
+            warehouse,
+            [
+                load
+                for load in loads
+                if chosen.start <= load.arrival_date < chosen.end
+                or ((load.objects_loaded or load.objects_removed or load.errors) and first <= load.arrival_date < end)
+            ],
+        )
+        yield recorded(RAW_LOGS)
+        yield from verdicts_given(context, [readable_spec().key])
+        refused = refusal(readable_spec(), readable(loads))
+        if refused is not None:
+            raise Failure(refused)
 
     return raw_logs
 

@@ -60,13 +60,13 @@ def modelled(warehouse: Warehouse, chosen: Window) -> Figures:
     return found
 
 
-def differences(warehouse: Warehouse, folder: Path, chosen: Window, loaded_before: date) -> tuple[int, list[str]]:
-    """How many dates could be compared, and one line for each figure that differs."""
+def differences(warehouse: Warehouse, folder: Path, chosen: Window, loaded_before: date) -> dict[date, list[str]]:
+    """The dates that could be compared, each with one line for every figure that differs."""
     truth = [
         day for day in expected(folder, *chosen, loaded_before).dates.values() if day.complete and day.by_tracking_id
     ]
     found = modelled(warehouse, chosen) if truth else {}
-    return len(truth), [line for day in truth for line in _compare(day, found)]
+    return {day.day: list(_compare(day, found)) for day in truth}
 
 
 def _compare(day: ExpectedDate, found: Figures) -> Iterator[str]:

@@ -4,10 +4,14 @@ A partition stands for "the user agents of the hits that the models of this date
 not parsed again. Partitioned like its neighbours, so that it runs inside the same backfill run.
 """
 
+from collections.abc import Iterator
+
 from dagster import (
     AssetExecutionContext,
+    AssetMaterialization,
     AssetsDefinition,
     BackfillPolicy,
+    DagsterEvent,
     DailyPartitionsDefinition,
     MaterializeResult,
     ResourceParam,
@@ -15,8 +19,30 @@ from dagster import (
 )
 
 from ingestion_platform.assets.keys import OWNERS, RAW_LOGS, USER_AGENTS, WAREHOUSE_POOL
-from ingestion_platform.partitions import window
+from ingestion_platform.partitions import Window, window
+from ingestion_platform.recording import Context, record, recorded
 from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.user_agents import PARSER_VERSION
+from ingestion_platform.versions import digest, input_versions, provenance, version_tags
+
+
+def parse(context: Context, warehouse: Warehouse, chosen: Window) -> list[DagsterEvent]:
+    """Parse what the dates of `chosen` need, and record it of each."""
+    versions = input_versions(warehouse, chosen)
+    counts = warehouse.parse_user_agents(*chosen)
+    inputs = provenance(context.instance, [RAW_LOGS])
+    return record(
+        context,
+        [
+            AssetMaterialization(
+                USER_AGENTS,
+                partition=day.isoformat(),
+                metadata=dict(counts),
+                tags=version_tags(inputs, PARSER_VERSION, digest(PARSER_VERSION, versions[day])),
+            )
+            for day in chosen.days
+        ],
+    )
 
 
 def user_agents_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) -> AssetsDefinition:
@@ -31,12 +57,15 @@ def user_agents_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) 
         owners=OWNERS,
         kinds={"python", "table"},
         pool=WAREHOUSE_POOL,
+        code_version=PARSER_VERSION,
         metadata={"dagster/table_name": "events.user_agents"},
         description="Browser, system, device and bot flag of each distinct user agent string.",
     )
-    def user_agents(context: AssetExecutionContext, warehouse: ResourceParam[Warehouse]) -> MaterializeResult[None]:
-        chosen = window(list(context.partition_keys))
+    def user_agents(
+        context: AssetExecutionContext, warehouse: ResourceParam[Warehouse]
+    ) -> Iterator[MaterializeResult[None] | DagsterEvent]:
         warehouse.create_tables()
-        return MaterializeResult(metadata=dict(warehouse.parse_user_agents(*chosen)))
+        yield from parse(context, warehouse, window(list(context.partition_keys)))
+        yield recorded(USER_AGENTS)
 
     return user_agents

@@ -6,7 +6,7 @@ from dagster import AssetSelection, DailyPartitionsDefinition, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from ingestion_platform.assets.keys import ARCHIVE_EVENTS, PUBLISHED_OVERVIEW, RAW_LOGS, TRAFFIC, USER_AGENTS
-from ingestion_platform.assets.models import Models
+from ingestion_platform.assets.manifest import Models
 
 REPLAY = "replay"
 SIMULATE = "simulate"

@@ -29,7 +29,7 @@ from dagster import (
 from pydantic import Field
 
 from ingestion_platform.assets.keys import WAREHOUSE_POOL
-from ingestion_platform.assets.models import Models
+from ingestion_platform.assets.manifest import Models
 from ingestion_platform.automation.refresh import Event, Refresh
 from ingestion_platform.partitions import Window, requested, today
 from ingestion_platform.resources.archive import Archive

@@ -9,18 +9,16 @@ recorded as materializations, observations and check results of exactly those pa
 (docs/decisions/hourly-refresh.md).
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from dagster import (
-    AssetCheckEvaluation,
-    AssetCheckResult,
     AssetKey,
     AssetMaterialization,
     AssetObservation,
     Config,
+    DagsterEvent,
     Failure,
     JobDefinition,
     Nothing,
@@ -33,25 +31,31 @@ from dagster import (
 )
 from pydantic import Field
 
-from ingestion_platform.assets.archive_events import archive_versions, changed_versions
-from ingestion_platform.assets.checks import BLOCKING, evaluate
-from ingestion_platform.assets.keys import ARCHIVE_EVENTS, PUBLISHED_OVERVIEW, RAW_LOGS, USER_AGENTS, WAREHOUSE_POOL
-from ingestion_platform.assets.models import Built, Models, build, check_result
-from ingestion_platform.assets.raw_logs import load_metadata, readable, summary
+from ingestion_platform.assets.archive_events import archive_versions, changed_versions, observations
+from ingestion_platform.assets.checks import evaluate
+from ingestion_platform.assets.keys import OVERVIEW_1D, OVERVIEW_1H, PUBLISHED_OVERVIEW, USER_AGENTS, WAREHOUSE_POOL
+from ingestion_platform.assets.manifest import Models
+from ingestion_platform.assets.models import Built, build, checked, materializations
+from ingestion_platform.assets.raw_logs import readable, readable_spec, record_loads, summary
+from ingestion_platform.assets.user_agents import parse
+from ingestion_platform.assets.verdicts import refusal
 from ingestion_platform.partitions import ONE_DAY, Window, chunks, today
+from ingestion_platform.recording import record
 from ingestion_platform.resources.archive import Archive, data_version
 from ingestion_platform.resources.dbt_project import DbtProject
 from ingestion_platform.resources.warehouse import DayLoad, Warehouse
 from ingestion_platform.settings import Settings
-from ingestion_platform.versions import CODE_VERSION_TAG, DATA_VERSION_TAG, outdated, provenance
+from ingestion_platform.user_agents import PARSER_VERSION
+from ingestion_platform.versions import outdated, provenance, version_tags
 from ingestion_platform.windows import ranges
 
-Event = AssetMaterialization | AssetObservation | AssetCheckEvaluation
+Event = DagsterEvent | AssetObservation
+"""What a stage yields: what it has recorded. (The recovery job adds observations of its own.)"""
 
 
 @dataclass(frozen=True)
 class Refresh:
-    """The stages of one refresh. Each yields what it did to exactly the partitions concerned."""
+    """The stages of one refresh. Each records what it did to exactly the partitions concerned, as soon as it has happened."""
 
     context: OpExecutionContext
     archive: Archive
@@ -60,32 +64,40 @@ class Refresh:
     models: Models
     settings: Settings
 
-    def observe(self) -> Generator[Event, None, int]:
-        """Record the dates whose objects changed; returns how many."""
+    def observe(self) -> Generator[Event, None, list[date]]:
+        """Record the dates whose objects changed since they were last observed; returns them."""
         changed = changed_versions(self.context.instance, self.archive, self.settings.partitions_start)
-        for key, version in sorted(changed.items()):
-            yield AssetObservation(ARCHIVE_EVENTS, partition=key, tags={DATA_VERSION_TAG: version})
-        return len(changed)
+        yield from record(self.context, observations(changed))
+        return [date.fromisoformat(key) for key in changed]
 
-    def load(self) -> Generator[Event, None, list[DayLoad]]:
-        """Load what the ledger lacks, on any date; returns the dates that were looked into."""
+    def load(self, changed: Iterable[date]) -> Generator[Event, None, list[DayLoad]]:
+        """Load what the ledger lacks, on any date, and look into the dates of `changed`; returns the dates looked into.
+
+        A changed date may hold nothing to load: its object came between the observation and the load of the run before. It is
+        recorded all the same, or it would show as stale for ever.
+        """
         start, end = self.settings.partitions_start, today() + ONE_DAY
         wanted = archive_versions(self.archive, start)
         held = self.warehouse.loaded_versions(start, end)
         nothing = data_version([])
-        differ = [day for day in {*wanted, *held} if wanted.get(day, nothing) != held.get(day, nothing)]
-        loads = [load for a, b in ranges(differ) for load in self.warehouse.load(self.archive, a, b)]
-        inputs = provenance(self.context.instance, [ARCHIVE_EVENTS])
-        for load in loads:
-            tags = inputs | {DATA_VERSION_TAG: wanted.get(load.arrival_date, nothing)}
-            yield _materialized(RAW_LOGS, load.arrival_date, load_metadata(load), tags)
-        if loads:
-            yield _checked(readable(loads), blocking=True)
+        differ = {day for day in {*wanted, *held} if wanted.get(day, nothing) != held.get(day, nothing)}
+        loads = [load for a, b in ranges(differ | {*changed}) for load in self.warehouse.load(self.archive, a, b)]
+        yield from record_loads(self.context, self.warehouse, loads)
         return loads
 
     def behind(self) -> list[date]:
         """The event dates that miss something the ledger has."""
         return self.warehouse.behind(self.models.partitioned, self.settings.partitions_start, today() + ONE_DAY)
+
+    def outdated(self) -> set[date]:
+        """The event dates that were built by an older version of a model, or of the user agents' parser."""
+        versions = {USER_AGENTS: PARSER_VERSION} | {
+            key: version
+            for key, version in self.models.code_versions.items()
+            if key.path[-1] in self.models.partitioned
+        }
+        old = outdated(self.context.instance, versions).values()
+        return {date.fromisoformat(key) for keys in old for key in keys if key is not None}
 
     def rebuild(self, dates: list[date]) -> Generator[Event, None, None]:
         """Rebuild exactly `dates`, checks and publishing included. Raises Failure for the first chunk that failed."""
@@ -95,66 +107,51 @@ class Refresh:
 
     def _rebuild(self, chosen: Window) -> Generator[Event, None, None]:
         self.context.log.info(f"Rebuilding {chosen}")
-        counts = self.warehouse.parse_user_agents(*chosen)
-        inputs = provenance(self.context.instance, [RAW_LOGS])
-        for day in chosen.days:
-            yield _materialized(USER_AGENTS, day, counts, inputs)
+        yield from parse(self.context, self.warehouse, chosen)
         names = self.models.partitioned
         yield from self._built(
             build(self.dbt, self.warehouse, self.models, names, chosen, self.context.log.info), chosen
         )
-        refused = []
-        for result in evaluate(self.warehouse, self.settings.truth_folder, chosen):
-            blocking = result.check_name in BLOCKING
-            yield _checked(result, blocking=blocking)
-            if blocking and not result.passed:
-                refused.append(f"{result.check_name}: {result.description}")
-        if refused:
-            raise Failure(f"{chosen} is not published: {refused[0]}")
+        found = evaluate(self.context.instance, self.warehouse, self.settings.truth_folder, chosen)
+        yield from record(self.context, found.events)
+        if found.refusals:
+            raise Failure(f"{chosen} is not published: {next(iter(found.refusals.values()))}")
         files = self.warehouse.publish(self.settings.published_dir, *chosen)
-        for day in chosen.days:
-            yield _materialized(PUBLISHED_OVERVIEW, day, {"files written by this run": len(files)}, {})
+        run_id = self.context.run_id
+        tags = version_tags(provenance(self.context.instance, [OVERVIEW_1H, OVERVIEW_1D]), run_id, run_id)
+        metadata = {"files written by this run": len(files)}
+        yield from record(
+            self.context,
+            [
+                AssetMaterialization(PUBLISHED_OVERVIEW, partition=day.isoformat(), metadata=metadata, tags=tags)
+                for day in chosen.days
+            ],
+        )
 
     def live(self) -> Generator[Event, None, None]:
         """Write the live views whose SQL changed since they were written (or never were)."""
         keys = {key for key in self.models.keys.values() if key.path[-1] in self.models.live}
         if outdated(self.context.instance, {key: self.models.code_versions[key] for key in keys}):
-            yield from self._built(Built(self.dbt.build(self.models.live, None, self.context.log.info), {}, {}), None)
+            yield from self._built(Built(self.dbt.build(self.models.live, None, self.context.log.info)), None)
 
     def _built(self, built: Built, chosen: Window | None) -> Generator[Event, None, None]:
         for result in built.results:
             key = self.models.keys.get(result.unique_id)
             if key is not None and result.succeeded:
-                tags = provenance(self.context.instance, self.models.parents[key])
-                tags |= {CODE_VERSION_TAG: self.models.code_versions[key], DATA_VERSION_TAG: self.context.run_id}
-                days: list[date | None] = [*chosen.days] if chosen is not None else [None]
-                for day in days:
-                    yield _materialized(key, day, built.metadata(result, day) if day is not None else {}, tags)
-            check = self.models.test_keys.get(result.unique_id)
-            if check is not None and result.status != "skipped":
-                yield _checked(check_result(result, check, f"{chosen or 'all'}"), blocking=True)
+                yield from record(
+                    self.context,
+                    materializations(self.context.instance, self.models, built, result, chosen)
+                    if chosen is not None
+                    else [self._view(key)],
+                )
+        yield from record(self.context, checked(self.models, built, f"{chosen or 'all'}"))
         if built.failed:
             raise Failure(built.error())
 
-
-def _materialized(
-    key: AssetKey, day: date | None, metadata: Mapping[str, Any], tags: Mapping[str, str]
-) -> AssetMaterialization:
-    partition = day.isoformat() if day is not None else None
-    return AssetMaterialization(key, partition=partition, metadata=metadata, tags=tags)
-
-
-def _checked(result: AssetCheckResult, *, blocking: bool) -> AssetCheckEvaluation:
-    assert result.asset_key is not None and result.check_name is not None
-    return AssetCheckEvaluation(
-        asset_key=result.asset_key,
-        check_name=result.check_name,
-        passed=result.passed,
-        metadata=result.metadata,
-        severity=result.severity,
-        description=result.description,
-        blocking=blocking,
-    )
+    def _view(self, key: AssetKey) -> AssetMaterialization:
+        code = self.models.code_versions[key]
+        inputs = provenance(self.context.instance, self.models.parents[key])
+        return AssetMaterialization(key, tags=version_tags(inputs, code, code))
 
 
 class RefreshConfig(Config):
@@ -180,23 +177,21 @@ def refresh_job(models: Models) -> JobDefinition:
         stages = Refresh(context, archive, warehouse, dbt, models, settings)
         warehouse.create_tables()
         changed = yield from stages.observe()
-        loads = yield from stages.load()
+        loads = yield from stages.load(changed)
         dates = set(stages.behind())
         if config.rebuild_changed_models:
-            versions = {
-                key: models.code_versions[key] for key in models.keys.values() if key.path[-1] in models.partitioned
-            }
-            old = outdated(context.instance, versions).values()
-            dates |= {date.fromisoformat(key) for keys in old for key in keys if key is not None}
+            dates |= stages.outdated()
         yield from stages.rebuild(sorted(dates))
         yield from stages.live()
         if not (changed or loads or dates):
             context.log.info("Nothing new: the archive holds what is loaded, and every date is up to date.")
         else:
-            context.log.info(f"{changed} dates changed in the archive; {summary(loads)}; {len(dates)} dates rebuilt.")
-        unreadable = readable(loads)
-        if not unreadable.passed:
-            raise Failure(f"{unreadable.description}")
+            context.log.info(
+                f"{len(changed)} dates changed in the archive; {summary(loads)}; {len(dates)} dates rebuilt."
+            )
+        refused = refusal(readable_spec(), readable(loads))
+        if refused is not None:
+            raise Failure(refused)
 
     @job(
         executor_def=in_process_executor,

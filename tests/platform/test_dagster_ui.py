@@ -105,7 +105,7 @@ def test_a_backfill_launched_by_hand_turns_its_dates_green(dev: Any, page: Any, 
 
 
 def test_a_failed_check_tells_what_to_do(dev: Any, page: Any, shot: Any) -> None:
-    """A corrupt object must be named on the check's page, with the way out."""
+    """A corrupt object must be named on the check's page, under its date, with the way out."""
     day = dev.first + timedelta(days=3)
     archive = wiring.archive(dev.settings)
     broken = archive.objects(day, day + timedelta(days=1))[0]
@@ -115,7 +115,10 @@ def test_a_failed_check_tells_what_to_do(dev: Any, page: Any, shot: Any) -> None
     new = dev.wait_for(lambda: [found for found in backfills(dev) if found not in known], 60, "the launch")
     dev.wait_for(lambda: dev.status(new[0]).startswith(("COMPLETED", "FAILED")), 240, "the backfill")
     page.goto("/assets/raw/logs?view=checks&checkDetail=readable")
-    page.get_by_text("Failed").first.wait_for()
+    page.get_by_text("Execution history").wait_for()
+    page.get_by_text("Partitions", exact=True).last.click()  # the first is the asset's own
+    page.get_by_text("Failed (1)").wait_for()
+    page.get_by_text(f"{day}", exact=True).first.click()
     page.get_by_text("Put a whole copy in its place").first.wait_for()
     assert broken.key in page.content()
     shot(page, "failed-check")

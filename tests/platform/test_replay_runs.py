@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import duckdb
@@ -31,6 +32,9 @@ def test_a_replay_records_each_date_and_a_second_one_changes_no_row(place: Any) 
         place.simulate(day)
     first = place.launch("replay", chosen)
     assert first.success
+    made = Counter((event.asset_key, event.partition) for event in first.get_asset_materialization_events())
+    assert set(made.values()) == {1}, "steps record their dates themselves: Dagster must not add to them"
+    assert {key for key, _ in made} >= {RAW_LOGS, OVERVIEW_1D, PUBLISHED_OVERVIEW}
     rows = {
         str(event.partition): event.materialization.metadata["dagster/partition_row_count"].value
         for event in first.get_asset_materialization_events()
@@ -56,9 +60,11 @@ def test_simulated_dates_are_held_against_their_truth(place: Any) -> None:
     """The check must compare something: one that compares nothing would be green for ever."""
     place.simulate(place.past(4))
     result = place.launch("replay", Window(place.past(4), place.past(2)))
-    (truth,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "truth"]
-    assert truth.passed
-    assert truth.metadata["simulated dates compared"].value >= 1
+    found = {e.partition: e for e in result.get_asset_check_evaluations() if e.check_name == "truth"}
+    assert set(found) == {f"{place.past(4)}", f"{place.past(3)}"}
+    assert found[f"{place.past(4)}"].passed
+    assert found[f"{place.past(4)}"].metadata["compared"].value is True
+    assert found[f"{place.past(3)}"].metadata["compared"].value is False, "nobody simulated that date"
 
 
 def test_the_statistics_alone_can_be_rebuilt(place: Any) -> None:
@@ -72,8 +78,9 @@ def test_the_statistics_alone_can_be_rebuilt(place: Any) -> None:
 
 
 def test_books_that_do_not_balance_are_not_published(place: Any) -> None:
-    """A lost row must stop at the blocking check: readers keep the figures of the last good run."""
-    chosen = Window(place.past(4), place.past(3))
+    """A lost row must stop at the blocking check: its date is named and red, the other date of the run is green, and neither is
+    published, so that readers keep the figures of the last good run."""
+    chosen = Window(place.past(4), place.past(2))
     place.simulate(chosen.start, truth=False)
     assert place.launch("replay", chosen).success
     parquet = place.settings.published_dir / "overview_1d" / f"{chosen.start}.parquet"
@@ -83,9 +90,12 @@ def test_books_that_do_not_balance_are_not_published(place: Any) -> None:
 
     result = place.launch("replay", chosen, asset_selection=[OVERVIEW_1D, PUBLISHED_OVERVIEW])
     assert not result.success
-    (books,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "books"]
-    assert not books.passed
-    assert f"{chosen.start}" in str(books.description)
+    books = {e.partition: e for e in result.get_asset_check_evaluations() if e.check_name == "books"}
+    assert {day: found.passed for day, found in books.items()} == {f"{place.past(4)}": False, f"{place.past(3)}": True}
+    assert f"{chosen.start}" in str(books[f"{chosen.start}"].description)
+    failure = result.failure_data_for_node("statistics_checks")
+    assert failure is not None and failure.user_failure_data is not None
+    assert str(failure.user_failure_data.description).startswith(f"books failed on {chosen.start}:")
     assert place.materialized(result, "published/overview") == set()
     assert parquet.stat().st_mtime_ns == written
 
@@ -95,16 +105,23 @@ def test_books_that_do_not_balance_are_not_published(place: Any) -> None:
 
 def test_a_corrupt_object_stops_a_backfill_before_the_marts(place: Any) -> None:
     """A date with a hole must not be modelled by a backfill as if it were whole; the message names the object."""
-    chosen = Window(place.past(4), place.past(3))
+    chosen = Window(place.past(4), place.past(2))
     place.simulate(chosen.start, truth=False)
     broken = place.archive.objects(chosen.start, chosen.end)[1]
     place.archive.put(broken.key, b"\x1f\x8b no gzip")
     result = place.launch("replay", chosen)
     assert not result.success
-    (readable,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "readable"]
-    assert broken.key in str(readable.description)
+    readable = {e.partition: e for e in result.get_asset_check_evaluations() if e.check_name == "readable"}
+    assert {day: found.passed for day, found in readable.items()} == {
+        f"{place.past(4)}": False,
+        f"{place.past(3)}": True,
+    }
+    assert broken.key in str(readable[f"{chosen.start}"].description)
+    failure = result.failure_data_for_node("raw__logs")
+    assert failure is not None and failure.user_failure_data is not None
+    assert str(failure.user_failure_data.description).startswith(f"readable failed on {chosen.start}: ")
     assert place.materialized(result, "events/logs") == set()
-    assert place.materialized(result, "raw/logs") == {chosen.start.isoformat()}, "what could be read is loaded"
+    assert place.materialized(result, "raw/logs") == {f"{day}" for day in chosen.days}, "what could be read is loaded"
 
 
 def test_dates_loaded_as_a_margin_are_recorded_too(place: Any) -> None:

@@ -1,0 +1,172 @@
+"""dbt's manifest as Dagster sees it: keys, groups, checks, and the code versions that decide what an edit makes stale.
+
+Keys are <schema>/<model>. A model's code version covers its SQL, the macros it calls and all the models it is made from, however
+far up: changing one makes the dates of that model, and of all that is below it, show as stale at once, and nothing else.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from dagster import AssetCheckKey, AssetCheckSpec, AssetKey, AssetSpec
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
+
+from ingestion_platform.assets.keys import OWNERS, RAW_LOGS
+from ingestion_platform.versions import digest
+
+PARTITIONED_SCHEMAS = ("events", "stats")
+LIVE_SCHEMA = "events_live"
+
+# Views over the sources, built with whatever reads them: not assets of their own, but part of raw/logs in the graph.
+STAGING_SCHEMA = "staging"
+
+
+class Translator(DagsterDbtTranslator):
+    """How dbt's nodes become assets: keys are <schema>/<model>, groups are schemas."""
+
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        super().__init__(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
+        self._manifest = manifest
+        self._codes: dict[str, frozenset[str]] = {}
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
+        if dbt_resource_props["resource_type"] == "source":
+            # All raw tables are filled by one asset.
+            raw = dbt_resource_props["source_name"] == "raw"
+            return RAW_LOGS if raw else AssetKey([dbt_resource_props["source_name"], dbt_resource_props["name"]])
+        return AssetKey([dbt_resource_props["schema"].lower(), dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return str(dbt_resource_props["schema"]).lower()
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:
+        return OWNERS
+
+    def get_asset_check_spec(
+        self, asset_spec: AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: Any
+    ) -> AssetCheckSpec | None:
+        """dbt's tests seldom have a description: what the test is called and given says what it checks."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        test = manifest["nodes"].get(unique_id, {}).get("test_metadata")
+        if spec is None or spec.description or not test:
+            return spec
+        given = {name: value for name, value in test.get("kwargs", {}).items() if name != "model"}
+        told = "; ".join(f"{name.replace('_', ' ')}: {_told(value)}" for name, value in given.items())
+        return AssetCheckSpec(
+            name=spec.name,
+            asset=spec.asset_key,
+            description=f"{test['name'].replace('_', ' ')}{f' ({told})' if told else ''}",
+            additional_deps=spec.additional_deps,
+            blocking=spec.blocking,
+            metadata=spec.metadata,
+            automation_condition=spec.automation_condition,
+        )
+
+    def get_code_version(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return digest(*sorted(self._code(dbt_resource_props)))[:16]
+
+    def _code(self, node: Mapping[str, Any]) -> frozenset[str]:
+        known = self._codes.get(node["unique_id"])
+        if known is not None:
+            return known
+        texts = {node.get("raw_code") or ""}
+        for unique_id in node.get("depends_on", {}).get("macros", []):
+            macro = self._manifest["macros"].get(unique_id, {})
+            if macro.get("package_name") == node.get("package_name"):
+                texts.add(macro["macro_sql"])
+        for unique_id in node.get("depends_on", {}).get("nodes", []):
+            if unique_id in self._manifest["nodes"]:
+                texts |= self._code(self._manifest["nodes"][unique_id])
+        self._codes[node["unique_id"]] = frozenset(texts)
+        return self._codes[node["unique_id"]]
+
+
+def _told(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models of a manifest, as far as the platform needs to know them.
+
+    `staging` names the views over the sources, which every build writes before what reads them. In `manifest` they count as
+    ephemeral: dagster-dbt then passes them over, and the graph goes from raw/logs straight to the marts.
+    """
+
+    manifest: Mapping[str, Any] = field(repr=False)
+    staging: tuple[str, ...]
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> "Models":
+        """The models of dbt's manifest."""
+        nodes: dict[str, Any] = dict(manifest["nodes"])
+        staging = [
+            node
+            for node in nodes.values()
+            if node["resource_type"] == "model" and node["schema"].lower() == STAGING_SCHEMA
+        ]
+        for node in staging:
+            nodes[node["unique_id"]] = {**node, "config": {**node["config"], "materialized": "ephemeral"}}
+        return cls({**manifest, "nodes": nodes}, tuple(sorted(node["name"] for node in staging)))
+
+    @cached_property
+    def translator(self) -> Translator:
+        return Translator(self.manifest)
+
+    def in_schemas(self, *schemas: str) -> list[str]:
+        """Names of the models that live in `schemas`, sorted."""
+        return sorted(node["name"] for node in self._models() if node["schema"].lower() in schemas)
+
+    @property
+    def partitioned(self) -> list[str]:
+        """The models that are built by date."""
+        return self.in_schemas(*PARTITIONED_SCHEMAS)
+
+    @property
+    def live(self) -> list[str]:
+        """The views over raw and marts, built once."""
+        return self.in_schemas(LIVE_SCHEMA)
+
+    @cached_property
+    def keys(self) -> Mapping[str, AssetKey]:
+        """Asset key by the node's unique id."""
+        return {node["unique_id"]: self.translator.get_asset_key(node) for node in self._models()}
+
+    @cached_property
+    def relations(self) -> Mapping[str, str]:
+        """schema.name by the model's name."""
+        return {node["name"]: f"{node['schema']}.{node['name']}".lower() for node in self._models()}
+
+    @cached_property
+    def code_versions(self) -> Mapping[AssetKey, str]:
+        """Code version by asset key."""
+        return {self.keys[node["unique_id"]]: str(self.translator.get_code_version(node)) for node in self._models()}
+
+    @cached_property
+    def parents(self) -> Mapping[AssetKey, list[AssetKey]]:
+        """The keys an asset is made from, by its own key."""
+        specs = {
+            key: self.translator.get_asset_spec(self.manifest, unique_id, None) for unique_id, key in self.keys.items()
+        }
+        return {key: [dep.asset_key for dep in spec.deps] for key, spec in specs.items()}
+
+    @cached_property
+    def test_keys(self) -> Mapping[str, AssetCheckKey]:
+        """Check key by the unique id of the dbt test."""
+        specs = [self.translator.get_asset_spec(self.manifest, unique_id, None) for unique_id in self.keys]
+        tests = [node["unique_id"] for node in self.manifest["nodes"].values() if node["resource_type"] == "test"]
+        found = {}
+        for spec in specs:
+            for test in tests:
+                check = self.translator.get_asset_check_spec(spec, self.manifest, test, None)
+                if check is not None:
+                    found[test] = check.key
+        return found
+
+    def _models(self) -> list[Mapping[str, Any]]:
+        return [
+            node
+            for node in self.manifest["nodes"].values()
+            if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"
+        ]
