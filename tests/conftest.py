@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import sys
@@ -31,6 +32,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     All fixtures are torn down by now. Can go when the bindings of duckdb 2 are quiet at exit.
     """
     shutil.rmtree(config.stash[_TEMPORARY], ignore_errors=True)
+    # What a proper end would do, such as giving back semaphores, whose keeper complains otherwise.
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(_status["exit"])

@@ -212,8 +212,12 @@ class DuckDBWarehouse:
         if any(item.key in replaced for item, _ in stream.errors):
             raise WarehouseError("an object was replaced while it was loaded; run again")
         read = stream.objects
-        connection.register("objects", _object_table(read))
-        found = {key: (rows, dates) for key, rows, dates in connection.execute(duckdb_sql.ROWS_BY_OBJECT).fetchall()}
+        connection.register("objects", pa.table({"object_key": pa.array([item.key for item in read], pa.string())}))
+        arrived = [item.arrival_date for item in read] or [date.min]
+        rows_by_object = connection.execute(
+            duckdb_sql.ROWS_BY_OBJECT, {"first": min(arrived), "last": max(arrived)}
+        ).fetchall()
+        found = {key: (rows, dates) for key, rows, dates in rows_by_object}
         rows = {item.key: found.get(item.key, (0, []))[0] for item in read}
         spoilt = [item for item in read if rows[item.key] != stream.counts[item.key]]
         if spoilt:
@@ -298,12 +302,3 @@ class DuckDBWarehouse:
                         f"({str(error).splitlines()[0]})"
                     ) from error
             time.sleep(0.2)
-
-
-def _object_table(objects: Sequence[ArchiveObject]) -> pa.Table:
-    return pa.table(
-        {
-            "object_key": pa.array([item.key for item in objects], pa.string()),
-            "arrival_date": pa.array([item.arrival_date for item in objects], pa.date32()),
-        }
-    )
