@@ -223,11 +223,13 @@ def loaded_by_embedded_warehouse() -> list[dict[str, Any]]:
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.execute(duckdb_sql.TABLES)
-        connection.execute("create table lines (object_number integer, row_number bigint, line varchar)")
-        connection.execute("create table objects (object_number integer, object_key varchar, arrival_date date)")
-        connection.execute("insert into objects values (1, ?, ?)", [KEY, date(2026, 3, 1)])
+        connection.execute(
+            "create table lines (object_key varchar, arrival_date date, row_number bigint, line varchar)"
+        )
         for number, record in enumerate(LINES, 1):
-            connection.execute("insert into lines values (1, ?, ?)", [number, json.dumps(record)])
+            connection.execute(
+                "insert into lines values (?, ?, ?, ?)", [KEY, date(2026, 3, 1), number, json.dumps(record)]
+            )
         connection.execute(duckdb_sql.INSERT_LOGS)
         result = connection.execute("select * exclude (record) from raw.logs order by log_file_row_number")
         return [
