@@ -53,6 +53,8 @@ class LineStream:
         self._archive = archive
         self._objects = objects
         self._on_object = on_object
+        self.failure: BaseException | None = None
+        """What stopped the stream, which its consumer only sees as an error of its own."""
         self.counts: dict[str, int] = {}
         self.errors: list[tuple[ArchiveObject, str]] = []
 
@@ -63,7 +65,16 @@ class LineStream:
 
     def reader(self) -> pa.RecordBatchReader:
         """The lines as an Arrow stream, one batch an object."""
-        return pa.RecordBatchReader.from_batches(_SCHEMA, self._batches())
+        return pa.RecordBatchReader.from_batches(_SCHEMA, self._watched())
+
+    def _watched(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._batches()
+        except GeneratorExit:
+            raise
+        except BaseException as failure:
+            self.failure = failure
+            raise
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         for item, outcome in _ahead(self._archive, self._objects):

@@ -208,7 +208,12 @@ class DuckDBWarehouse:
             self._remove(connection, before, tally)
         stream = LineStream(archive, [item for item in objects if item.key not in lost], on_object)
         connection.register("lines", stream.reader())
-        connection.execute(duckdb_sql.INSERT_LOGS)
+        try:
+            connection.execute(duckdb_sql.INSERT_LOGS)
+        except duckdb.Error:
+            if stream.failure is not None:
+                raise stream.failure from None
+            raise
         if any(item.key in replaced for item, _ in stream.errors):
             raise WarehouseError("an object was replaced while it was loaded; run again")
         read = stream.objects
