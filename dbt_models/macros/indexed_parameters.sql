@@ -9,6 +9,17 @@
     {{ return(["id", "nm", "br", "ca", "va", "pr", "qt", "cc", "ps"]) }}
 {%- endmacro %}
 
+{# What a product of an action and one of an impression have in common, from their text columns. #}
+{% macro product_columns() -%}
+    nullif(trim(id), '') as product_id,
+    nullif(trim(nm), '') as product_name,
+    nullif(trim(br), '') as product_brand,
+    nullif(trim(ca), '') as product_category,
+    nullif(trim(va), '') as product_variant,
+    {{ to_integer('trim(ps)') }} as product_position,
+    {{ to_decimal('trim(pr)') }} as product_price
+{%- endmacro %}
+
 {% macro products(hits, columns) -%}
     {{ return(adapter.dispatch("products")(hits, columns)) }}
 {%- endmacro %}

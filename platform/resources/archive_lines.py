@@ -71,6 +71,7 @@ class LineStream:
         try:
             yield from self._batches()
         except GeneratorExit:
+            # The consumer gave up, for a reason of its own.
             raise
         except BaseException as failure:
             self.failure = failure

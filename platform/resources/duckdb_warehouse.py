@@ -32,7 +32,6 @@ _LOCK_WAIT_SECONDS = 30.0
 # Compressed, a transaction: about 1.3 million hits and half a minute, of which a killed run does again what was not committed.
 _PORTION_BYTES = 256 * 1024 * 1024
 
-
 # Left alone, DuckDB takes four fifths of the machine's memory.
 MEMORY_LIMIT = "5GB"
 
@@ -222,8 +221,9 @@ class DuckDBWarehouse:
         rows_by_object = connection.execute(
             duckdb_sql.ROWS_BY_OBJECT, {"first": min(arrived), "last": max(arrived)}
         ).fetchall()
-        found = {key: (rows, dates) for key, rows, dates in rows_by_object}
-        rows = {item.key: found.get(item.key, (0, []))[0] for item in read}
+        rows = dict.fromkeys(stream.counts, 0) | {key: count for key, count, _ in rows_by_object}
+        dates: dict[str, set[date]] = {key: set() for key in stream.counts}
+        dates |= {key: set(found) for key, _, found in rows_by_object}
         spoilt = [item for item in read if rows[item.key] != stream.counts[item.key]]
         if spoilt:
             # The stream is used up: those few objects are read again.
@@ -231,10 +231,10 @@ class DuckDBWarehouse:
             bad = connection.execute(duckdb_sql.INSERT_BAD_LINES).fetchall()[0][0]
             if bad != sum(stream.counts[item.key] - rows[item.key] for item in spoilt):
                 raise WarehouseError("an object changed while it was loaded; run again")
-        touched = {day for _, dates in found.values() for day in dates}
-        # A bad line is quarantined under its arrival date, so that date's models change too.
-        touched |= {item.arrival_date for item in spoilt}
-        load_id = self._note_changes(connection, sorted(touched))
+        for item in spoilt:
+            # A bad line is quarantined under its arrival date, so that date's models change too.
+            dates[item.key].add(item.arrival_date)
+        load_id = self._note_changes(connection, sorted(set().union(*dates.values())))
         ledger = [
             {
                 "load_id": load_id,
@@ -244,9 +244,7 @@ class DuckDBWarehouse:
                 "size_bytes": item.size,
                 "row_count": rows[item.key],
                 "bad_lines": stream.counts[item.key] - rows[item.key],
-                "event_dates": sorted(
-                    {*found.get(item.key, (0, []))[1], *([item.arrival_date] if item in spoilt else [])}
-                ),
+                "event_dates": sorted(dates[item.key]),
             }
             for item in read
         ]

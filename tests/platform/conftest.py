@@ -73,6 +73,10 @@ class Place:
         """The rows of a query against the warehouse."""
         return wiring.warehouse(self.settings).query(sql)
 
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of the models that a reader sees."""
+        return {table: self.rows(f"select * from {table} order by all") for table in _TABLES}
+
     def count(self, relation: str) -> int:
         """Rows of a relation."""
         return int(self.rows(f"select count(*) from {relation}")[0][0])

@@ -12,19 +12,6 @@ from ingestion_platform.assets.keys import OVERVIEW_1D, PUBLISHED_OVERVIEW, RAW_
 from ingestion_platform.partitions import ONE_DAY, Window
 
 
-def everything(place: Any) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of the models that a reader sees."""
-    tables = (
-        "events.logs",
-        "events.sessions",
-        "events.purchases",
-        "stats.overview_1h",
-        "stats.overview_1d",
-        "stats.revenue_1d",
-    )
-    return {table: place.rows(f"select * from {table} order by all") for table in tables}
-
-
 def test_a_replay_records_each_date_and_a_second_one_changes_no_row(place: Any) -> None:
     """Every partition carries its own figures (Dagster's default is one figure for the whole run), and replaying is harmless."""
     chosen = Window(place.past(4), place.past(2))
@@ -44,16 +31,16 @@ def test_a_replay_records_each_date_and_a_second_one_changes_no_row(place: Any) 
     assert rows == {day: n for day, n in counted if day in rows}
     assert set(rows) == {day.isoformat() for day in chosen.days}
     assert len(set(rows.values())) == 2
-    before = everything(place)
+    before = place.everything()
     parquet = place.settings.published_dir / "overview_1d" / f"{chosen.start}.parquet"
     assert duckdb.sql(f"select count(*) from '{parquet}'").fetchall()[0][0] > 0
 
     second = place.launch("replay", chosen)
     assert second.success
-    assert everything(place) == before
+    assert place.everything() == before
     third = place.launch("replay", chosen, run_config={"ops": {"raw__logs": {"config": {"full_reload": True}}}})
     assert third.success
-    assert everything(place) == before
+    assert place.everything() == before
 
 
 def test_simulated_dates_are_held_against_their_truth(place: Any) -> None:
