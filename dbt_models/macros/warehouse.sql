@@ -45,7 +45,7 @@
     to_json(case when data:request.body is null or is_null_value(data:request.body) then data else data:request.body end)
 {%- endmacro %}
 
-{# ---- uuid5 of text, in lower case -------------------------------------------------------------------------------------------- #}
+{# ---- uuid5 of text; as text it is in lower case -------------------------------------------------------------------------------------------- #}
 {% macro uuid5(namespace, text) -%}
     {{ return(adapter.dispatch("uuid5")(namespace, text)) }}
 {%- endmacro %}
@@ -56,12 +56,12 @@
 
 {% macro duckdb__uuid5(namespace, text) -%}
     {%- set digest -%} sha1(unhex('{{ namespace | replace("-", "") }}') || encode({{ text }})) {%- endset -%}
-    list_transform(
+    cast(list_transform(
         [{{ digest }}],
         lambda h: substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-5' || substr(h, 14, 3) || '-'
             || substr('89ab89ab89ab89ab', strpos('0123456789abcdef', substr(h, 17, 1)), 1) || substr(h, 18, 3)
             || '-' || substr(h, 21, 12)
-    )[1]
+    )[1] as uuid)
 {%- endmacro %}
 
 {# ---- numbers from text: what is no plain number, or longer than any real one, is null ---------------------------------------- #}

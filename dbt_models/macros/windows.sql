@@ -5,8 +5,16 @@
     Bounds are literals worked out while compiling, so that both warehouses can prune by them. `days` and `minutes` move a bound
     for models that read more than they write; platform/windows.py says by how much, and the inverse.
 
-    Live views have no run: their bounds are read from `live_dates` when the view is queried.
+    What is built for the window is also needed for two other sets of dates, so macros take a `scope`:
+
+    window      the run's window
+    next_day    the one date after it, on which sessions of the window may end
+    live        the dates that the marts lack, read from `live_dates` when a live view is queried: no run, no literals
 #}
+{% macro scope_suffix(scope) -%}
+    {{ return({"window": "", "next_day": "_next_day", "live": "_live"}[scope]) }}
+{%- endmacro %}
+
 {% macro _window_bound(flag, unbounded, days, minutes) -%}
     {%- set given = invocation_args_dict.get(flag) or unbounded -%}
     {%- set moment = modules.datetime.datetime.fromisoformat((given | string)[:10]) -%}
@@ -21,22 +29,26 @@
     cast('{{ _window_bound("event_time_end", "2100-01-01", days, 0).strftime("%Y-%m-%d") }}' as date)
 {%- endmacro %}
 
-{# The first instant of the window, moved; event_at is compared with it where a margin is no whole number of days. #}
-{% macro window_start_at(days=0, minutes=0, live=false) -%}
-    {%- if live -%}
+{# The first instant of the dates, moved; event_at is compared with it where a margin is no whole number of days. #}
+{% macro window_start_at(days=0, minutes=0, scope="window") -%}
+    {%- if scope == "live" -%}
     (
         select {{ plus(plus("cast(min(event_date) as timestamp)", days, "days"), minutes, "minutes") }}
         from {{ ref("live_dates") }}
     )
     {%- else -%}
-    cast('{{ _window_bound("event_time_start", "1970-03-01", days, minutes).strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp)
+    {%- set first = _window_bound("event_time_start", "1970-03-01", days, minutes) if scope == "window"
+        else _window_bound("event_time_end", "2100-01-01", days, minutes) -%}
+    cast('{{ first.strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp)
     {%- endif -%}
 {%- endmacro %}
 
-{# Rows of the window itself, or of a wider one: `where {{ in_window() }}`. #}
-{% macro in_window(column="event_date", days_before=0, days_after=0, live=false) -%}
-    {%- if live -%}
+{# Rows of the dates themselves, or of more around them: `where {{ in_window() }}`. #}
+{% macro in_window(column="event_date", days_before=0, days_after=0, scope="window") -%}
+    {%- if scope == "live" -%}
     {{ column }} >= (select {{ minus("min(event_date)", days_before, "days") }} from {{ ref("live_dates") }})
+    {%- elif scope == "next_day" -%}
+    {{ column }} >= {{ window_end(-days_before) }} and {{ column }} < {{ window_end(days_after + 1) }}
     {%- else -%}
     {{ column }} >= {{ window_start(-days_before) }} and {{ column }} < {{ window_end(days_after) }}
     {%- endif -%}

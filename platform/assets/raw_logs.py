@@ -45,7 +45,7 @@ from ingestion_platform.windows import load_window
 
 COLUMNS = TableSchema(
     columns=[
-        TableColumn("log_id", "varchar", "uuid5 of <file name>:<row>; the same on every warehouse"),
+        TableColumn("log_id", "uuid", "uuid5 of <file name>:<row>; the same on every warehouse (varchar on Snowflake)"),
         TableColumn("event_id", "varchar", "minted by the collector; the key of duplicate deliveries"),
         TableColumn("event_at", "timestamp", "request_timestamp less the queue time `qt` (0 to 4 h), UTC"),
         TableColumn("arrival_date", "date", "date in the object's key, UTC: the partition"),

@@ -17,9 +17,11 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from isal import igzip
 
 from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject
@@ -28,10 +30,12 @@ from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveO
 _AHEAD_BYTES = 8 * 1024 * 1024
 _READERS = 2
 _NEWLINE = ord("\n")
+# Kept of an object's suspects: enough for any that is not garbage as a whole.
+_MOST_SUSPECTS = 1_000
 # A line that is no UTF-8 must not become a valid record by having its bad bytes replaced.
 UNDECODABLE = "\ufffd"
 
-_SCHEMA = pa.schema(
+LINE_SCHEMA = pa.schema(
     [
         ("object_key", pa.dictionary(pa.int32(), pa.string())),
         ("arrival_date", pa.date32()),
@@ -56,6 +60,9 @@ class LineStream:
         self.failure: BaseException | None = None
         """What stopped the stream, which its consumer only sees as an error of its own."""
         self.counts: dict[str, int] = {}
+        self.suspects: list[pa.RecordBatch] = []
+        """Lines that do not look like a JSON object, the first ones of each object: most bad lines are among them, and they need
+        not be read again to be told."""
         self.errors: list[tuple[ArchiveObject, str]] = []
 
     @property
@@ -65,7 +72,7 @@ class LineStream:
 
     def reader(self) -> pa.RecordBatchReader:
         """The lines as an Arrow stream, one batch an object."""
-        return pa.RecordBatchReader.from_batches(_SCHEMA, self._watched())
+        return pa.RecordBatchReader.from_batches(LINE_SCHEMA, self._watched())
 
     def _watched(self) -> Iterator[pa.RecordBatch]:
         try:
@@ -85,8 +92,17 @@ class LineStream:
                 self.errors.append((item, str(error)))
             else:
                 self.counts[item.key] = len(lines)
-                yield _batch(item, lines)
+                batch = _batch(item, lines)
+                self._keep_suspects(batch)
+                yield batch
             self._on_object()
+
+    def _keep_suspects(self, batch: pa.RecordBatch) -> None:
+        line = batch.column("line")
+        plain = pc.and_(pc.starts_with(line, "{"), pc.ends_with(line, "}\n"))
+        if not pc.all(plain).as_py():
+            found = pc.indices_nonzero(pc.invert(plain))[:_MOST_SUSPECTS]
+            self.suspects.append(batch.take(found))
 
 
 def unreadable(archive: Archive, objects: Sequence[ArchiveObject]) -> list[tuple[ArchiveObject, str]]:
@@ -122,7 +138,7 @@ def _batch(item: ArchiveObject, lines: pa.Array) -> pa.RecordBatch:
     count = len(lines)
     key = pa.DictionaryArray.from_arrays(np.zeros(count, dtype=np.int32), pa.array([item.key], pa.string()))
     date = pa.array(np.full(count, np.datetime64(item.arrival_date, "D")))
-    return pa.record_batch([key, date, pa.array(np.arange(1, count + 1, dtype=np.int64)), lines], schema=_SCHEMA)
+    return pa.record_batch([key, date, pa.array(np.arange(1, count + 1, dtype=np.int64)), lines], schema=LINE_SCHEMA)
 
 
 def _read_lines(archive: Archive, item: ArchiveObject) -> pa.Array:
@@ -163,7 +179,7 @@ def split_lines(text: bytes) -> pa.Array:
     try:
         lines.validate(full=True)
     except pa.ArrowInvalid:
-        lines = pa.array((_decode(line) for line in text.split(b"\n")[:-1]), pa.large_string())
+        lines = pa.array((_decode(text[begin:end]) for begin, end in pairwise(offsets)), pa.large_string())
     # Even a line of one character needs two bytes with its newline.
     suspects = np.flatnonzero(np.diff(offsets) < 64)
     blank = [i for i in suspects if not text[offsets[i] : offsets[i + 1]].strip()]

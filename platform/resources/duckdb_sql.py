@@ -47,7 +47,7 @@ create table if not exists raw.logs (
     response_timestamp timestamp,
     client_id varchar,
     data json using compression zstd,
-    log_id varchar using compression uncompressed,
+    log_id uuid,
     log_filename varchar,
     log_file_row_number bigint,
     log_timestamp timestamp,
@@ -114,10 +114,10 @@ def _uuid5(text: str) -> str:
     digest = f"sha1(unhex('{LOG_ID_NAMESPACE.replace('-', '')}') || encode({text}))"
     variant = "substr('89ab89ab89ab89ab', strpos('0123456789abcdef', substr(h, 17, 1)), 1)"
     return (
-        "list_transform(["
+        "cast(list_transform(["
         + digest
         + "], lambda h: substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-5' || substr(h, 14, 3) "
-        f"|| '-' || {variant} || substr(h, 18, 3) || '-' || substr(h, 21, 12))[1]"
+        f"|| '-' || {variant} || substr(h, 18, 3) || '-' || substr(h, 21, 12))[1] as uuid)"
     )
 
 

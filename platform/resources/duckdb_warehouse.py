@@ -9,7 +9,8 @@ A portion is large, because rows of a transaction that do not fill DuckDB's row 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -17,10 +18,11 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingestion_platform.resources import duckdb_sql
 from ingestion_platform.resources.archive import Archive, ArchiveObject, data_version, days
-from ingestion_platform.resources.archive_lines import LineStream, unreadable
+from ingestion_platform.resources.archive_lines import LINE_SCHEMA, LineStream, unreadable
 from ingestion_platform.resources.loading import LoadedObjects, LoadTally, missing_objects, portions
 from ingestion_platform.resources.warehouse import BEHIND_SQL, PUBLISHED, DayLoad, Progress, WarehouseError
 from ingestion_platform.user_agents import PARSER_VERSION, parse_all
@@ -202,10 +204,10 @@ class DuckDBWarehouse:
         # A successor is read to its end before what it replaces is deleted.
         successors = [item for item in objects if item.key in replaced]
         errors = unreadable(archive, successors)
-        lost = {item.key for item, _ in errors}
-        if before := [item.key for item in successors if item.key not in lost]:
+        unread = {item.key for item, _ in errors}
+        if before := [item.key for item in successors if item.key not in unread]:
             self._remove(connection, before, tally)
-        stream = LineStream(archive, [item for item in objects if item.key not in lost], on_object)
+        stream = LineStream(archive, [item for item in objects if item.key not in unread], on_object)
         connection.register("lines", stream.reader())
         try:
             connection.execute(duckdb_sql.INSERT_LOGS)
@@ -224,16 +226,13 @@ class DuckDBWarehouse:
         rows = dict.fromkeys(stream.counts, 0) | {key: count for key, count, _ in rows_by_object}
         dates: dict[str, set[date]] = {key: set() for key in stream.counts}
         dates |= {key: set(found) for key, _, found in rows_by_object}
-        spoilt = [item for item in read if rows[item.key] != stream.counts[item.key]]
-        if spoilt:
-            # The stream is used up: those few objects are read again.
-            connection.register("lines", LineStream(archive, spoilt).reader())
-            bad = connection.execute(duckdb_sql.INSERT_BAD_LINES).fetchall()[0][0]
-            if bad != sum(stream.counts[item.key] - rows[item.key] for item in spoilt):
-                raise WarehouseError("an object changed while it was loaded; run again")
-        for item in spoilt:
-            # A bad line is quarantined under its arrival date, so that date's models change too.
-            dates[item.key].add(item.arrival_date)
+        lost = {key: count - rows[key] for key, count in stream.counts.items() if count != rows[key]}
+        if lost:
+            self._insert_bad_lines(connection, archive, stream, lost)
+        for item in read:
+            if item.key in lost:
+                # A bad line is quarantined under its arrival date, so that date's models change too.
+                dates[item.key].add(item.arrival_date)
         load_id = self._note_changes(connection, sorted(set().union(*dates.values())))
         ledger = [
             {
@@ -243,7 +242,7 @@ class DuckDBWarehouse:
                 "etag": item.etag,
                 "size_bytes": item.size,
                 "row_count": rows[item.key],
-                "bad_lines": stream.counts[item.key] - rows[item.key],
+                "bad_lines": lost.get(item.key, 0),
                 "event_dates": sorted(dates[item.key]),
             }
             for item in read
@@ -252,6 +251,25 @@ class DuckDBWarehouse:
             connection.register("ledger", pa.Table.from_pylist(ledger, duckdb_sql.LEDGER_SCHEMA))
             connection.execute("insert into raw.load_history select *, current_localtimestamp() from ledger")
         tally.loaded(LoadedObjects(read, [*errors, *stream.errors]), ledger)
+
+    @staticmethod
+    def _insert_bad_lines(
+        connection: duckdb.DuckDBPyConnection, archive: Archive, stream: LineStream, lost: Mapping[str, int]
+    ) -> None:
+        """Quarantine the lines of a used-up stream that became no rows: `lost` of each object."""
+        connection.register("lines", pa.Table.from_batches(stream.suspects, LINE_SCHEMA))
+        bad = connection.sql("from lines where not json_valid(line)").to_arrow_table()
+        keys = bad.column("object_key").cast(pa.string())
+        found = Counter(keys.to_pylist())
+        told = [key for key, count in lost.items() if found[key] == count]
+        # Where a line looks like a record and is none, the object is read again.
+        others = [item for item in stream.objects if item.key in lost.keys() - set(told)]
+        quarantined = 0
+        for source in (bad.filter(pc.is_in(keys, pa.array(told, pa.string()))), LineStream(archive, others).reader()):
+            connection.register("lines", source)
+            quarantined += connection.execute(duckdb_sql.INSERT_BAD_LINES).fetchall()[0][0]
+        if quarantined != sum(lost.values()):
+            raise WarehouseError("an object changed while it was loaded; run again")
 
     @staticmethod
     def _note_changes(connection: duckdb.DuckDBPyConnection, event_dates: Sequence[date]) -> int:

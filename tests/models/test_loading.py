@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from datetime import date
 
 import boto3
@@ -46,7 +47,41 @@ def test_log_ids_are_uuid5_of_object_and_line(bench, record, at) -> None:
     found = bench.rows(
         "select log_id from (select log_id, log_file_row_number as n from raw.logs union all select log_id, log_file_row_number from raw.bad_lines) order by n"
     )
-    assert [row[0] for row in found] == expected
+    assert [str(row[0]) for row in found] == expected
+
+
+_LOOKS_WHOLE = b'{"request": {"body": {"t": "pageview"}\n'
+
+
+@pytest.mark.parametrize(
+    ("bad", "read"),
+    [
+        ([b"no json\n", b'{"cut of\n', b"\xff{}\n"], 1),
+        ([_LOOKS_WHOLE], 2),
+        ([_LOOKS_WHOLE, b"no json\n"], 2),
+        ([b"garbage\n"] * 1_200, 2),
+    ],
+)
+def test_bad_lines_are_quarantined_each_once(bench, record, at, monkeypatch, bad: list[bytes], read: int) -> None:
+    """Whatever a bad line looks like, it is kept under its number and costs its neighbours nothing; an object is read again only
+    where a look at the first and last characters of its lines could not tell."""
+    whole = bench.deliver([record(at("2026-01-10 10:00")), b"[]\n"])
+    spoilt = bench.deliver([record(at("2026-01-10 10:01")), *bad])
+    reads = Counter[str]()
+    original = FolderArchive.read
+
+    def counted(archive: FolderArchive, key: str) -> bytes:
+        reads[key] += 1
+        return original(archive, key)
+
+    monkeypatch.setattr(FolderArchive, "read", counted)
+    bench.load(DAY, NEXT)
+    assert reads == {whole: 1, spoilt: read}
+    assert bench.rows("select log_file_row_number from raw.bad_lines order by all") == [
+        (number,) for number in range(2, len(bad) + 2)
+    ]
+    assert bench.rows("select count(*) from raw.logs") == [(3,)]
+    assert bench.rows("select row_count, bad_lines from raw.load_history order by bad_lines") == [(2, 0), (1, len(bad))]
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,33 @@ def test_sessions_break_at_gaps_and_controls_and_not_at_midnight(day, record, at
     )
 
 
+def test_a_session_that_outlives_its_window_is_whole(make_bench, record, at) -> None:
+    """A date's sessions have the next date's hits before those are in logs: built alone, then the next one alone, or both at once."""
+    order = {"pa": "purchase", "cu": "EUR", "tr": "10"}
+    again = record(at("2026-01-11 00:10"), cid="alice", dp="/thanks", ti="T1", **order)
+    visits = {
+        "alice": ["2026-01-10 23:50", "2026-01-11 00:25", "2026-01-11 01:30"],
+        "bob": ["2026-01-11 00:05"],
+        "carol": ["2026-01-10 23:30", "2026-01-11 00:00"],
+        "dave": ["2026-01-10 23:30:00.001", "2026-01-11 00:00"],
+    }
+    hits = [record(at(moment), cid=visitor) for visitor, moments in visits.items() for moment in moments]
+    once, apart = make_bench(), make_bench()
+    for bench in (once, apart):
+        # The order of the fifth is repeated on the eleventh, by a thank-you page that was delivered twice.
+        bench.deliver([record(at("2026-01-05 10:00"), cid="alice", ti="T1", **order)])
+        bench.deliver([*hits, again, again, record(at("2026-01-11 00:20"), cid="dave", ti="T2", **order)])
+    once.build(DAY, NEXT + timedelta(days=1))
+    apart.build(DAY, NEXT)
+    of_the_day = "select client_id, hits, purchases, transaction_revenue from events.sessions where event_date = '2026-01-10' order by all"
+    assert apart.rows(of_the_day) == [("alice", 3, 0, None), ("carol", 1, 0, None), ("dave", 3, 1, Decimal(10))]
+    apart.build(NEXT, NEXT + timedelta(days=1))
+    assert apart.rows(of_the_day) == once.rows(of_the_day)
+    assert apart.snapshot(DAY, NEXT + timedelta(days=1)) == once.snapshot(DAY, NEXT + timedelta(days=1))
+    numbers = "select session_hit_number from events.logs where client_id = 'alice' and event_date >= '2026-01-10' order by event_at"
+    assert apart.rows(numbers) == [(1,), (2,), (3,), (1,)]
+
+
 def test_hits_of_one_instant_have_one_order(make_bench, record, at) -> None:
     """Ties are broken by received_at and event id, never by row order: two files in either order give the same sessions."""
     records = [

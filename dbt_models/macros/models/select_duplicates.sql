@@ -4,14 +4,14 @@
     Reads the dates that sessions read, and a day more for retries. Copies are told by groups of more than one, so that the great
     majority of hits is counted and never sorted.
 #}
-{% macro select_duplicates(live=false) -%}
+{% macro select_duplicates(scope="window") -%}
 with hits as (
 
     select log_id, event_id, event_date, event_at, received_at, tracking_id, visitor_id, cache_buster
     from {{ ref('stg_hits') }}
     where
         quarantine_reason is null
-        and {{ in_window(live=live, days_before=3, days_after=1) }}
+        and {{ in_window(scope=scope, days_before=3, days_after=1 if scope != "next_day" else 0) }}
 
 ),
 

@@ -1,17 +1,17 @@
 {#
     Hits, enriched and sessionized: one row an accepted hit that repeats no other.
 #}
-{% macro select_logs(live=false) -%}
+{% macro select_logs(scope="window") -%}
 with hits as (
 
     select * from {{ ref('stg_hits') }}
-    where {{ in_window(live=live) }}
+    where {{ in_window(scope=scope) }}
 
 ),
 
 session_hits as (
 
-    select * from {{ ref('int_session_hits' ~ ('_live' if live else '')) }}
+    select * from {{ ref('int_session_hits' ~ scope_suffix(scope)) }}
 
 ),
 
@@ -20,6 +20,7 @@ session_lists as (
 
     select
         session_id,
+        min(visitor_hit_number) as first_hit_number,
         {{ distinct_list('user_id') }} as session_based_user_ids,
         {{ distinct_list('user_ip') }} as session_based_user_ips
     from session_hits
@@ -30,14 +31,14 @@ session_lists as (
 -- Said once more, so that DuckDB guesses these few columns to be the smaller side of the join, and not all of hits.
 window_session_hits as (
 
-    select log_id, session_id, session_started_at, is_session_start from session_hits
-    where {{ in_window(live=live) }}
+    select log_id, session_id, session_started_at, is_session_start, visitor_hit_number from session_hits
+    where {{ in_window(scope=scope) }}
 
 ),
 
 repeat_purchases as (
 
-    select * from {{ ref('int_repeat_purchases' ~ ('_live' if live else '')) }}
+    select * from {{ ref('int_repeat_purchases' ~ scope_suffix(scope)) }}
 
 ),
 
@@ -55,9 +56,10 @@ select
     hits.request_id,
     hits.event_id,
     hits.tracking_id,
-    session_hits.session_id,
+    cast(session_hits.session_id as varchar) as session_id,
     session_hits.session_started_at,
     session_hits.is_session_start,
+    session_hits.visitor_hit_number - session_lists.first_hit_number + 1 as session_hit_number,
     hits.client_id,
     hits.user_id,
     hits.visitor_id,
@@ -108,7 +110,7 @@ select
         and coalesce({{ dbt.safe_cast("split_part(hits.queue_time, '.', 1)", "bigint") }} <= 4 * 60 * 60 * 1000, false)
     ) as is_queue_time_invalid,
     cast(hits.req_body as varchar) as req_body,
-    hits.log_id
+    cast(hits.log_id as varchar) as log_id
 from hits
 inner join window_session_hits as session_hits on hits.log_id = session_hits.log_id
 left join session_lists on session_hits.session_id = session_lists.session_id

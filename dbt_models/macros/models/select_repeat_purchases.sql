@@ -1,8 +1,7 @@
 {#
-    Purchases whose transaction was seen before, within the lookback: a thank-you page that was opened again. For the dates of the
-    window and the one after it, on which sessions of the window may end.
+    Purchases whose transaction was seen before, within the lookback: a thank-you page that was opened again.
 #}
-{% macro select_repeat_purchases(live=false) -%}
+{% macro select_repeat_purchases(scope="window") -%}
 with purchases as (
 
     -- Copies of one delivery are one purchase.
@@ -18,7 +17,7 @@ with purchases as (
         quarantine_reason is null
         and {{ is_purchase() }}
         and transaction_id is not null
-        and {{ in_window(live=live, days_before=var('lookback_days'), days_after=1) }}
+        and {{ in_window(scope=scope, days_before=var('lookback_days')) }}
     group by event_date, event_id, tracking_id, upper(transaction_id)
 
 ),
@@ -39,6 +38,6 @@ ordered as (
 select distinct event_date, event_id
 from ordered
 where
-    {{ in_window(live=live, days_after=1) }}
+    {{ in_window(scope=scope) }}
     and event_at <= {{ plus('previous_at', var('lookback_days'), 'days') }}
 {%- endmacro %}

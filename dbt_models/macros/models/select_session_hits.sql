@@ -1,12 +1,13 @@
 {#
-    Hits free of duplicates, each with its session. One row a hit of the window, of the day and half hour before it and of the
-    day after it: what a session of the window can reach.
+    Hits free of duplicates, each with its session. One row a hit of the dates in scope, of the day and half hour before them and of
+    the day after them: what a session of these dates can reach. For the next day it is enough to see the visitors who were active
+    up to its midnight, and no day after it: only sessions that began before are looked for.
     
     A session breaks at a gap of 30 minutes, before a hit that says sc=start and after one that says sc=end. Sessions go on
     over midnight, UTC, unless the visitor was active without a break over the whole day before it: then a cut is forced, so that
     every session lies on two dates at most and each date is a function of a bounded window.
 #}
-{% macro select_session_hits(live=false) -%}
+{% macro select_session_hits(scope="window") -%}
 {%- set visitor = "partition by tracking_id, visitor_id order by event_at, received_at, event_id" -%}
 {%- set so_far = visitor ~ " rows between unbounded preceding and current row" -%}
 with hits as (
@@ -16,8 +17,14 @@ with hits as (
     from {{ ref('stg_hits') }}
     where
         quarantine_reason is null
-        and {{ in_window(live=live, days_before=2, days_after=1) }}
-        and event_at >= {{ window_start_at(live=live, days=-1, minutes=-var('session_timeout_minutes')) }}
+        and {{ in_window(scope=scope, days_before=2, days_after=1 if scope != "next_day" else 0) }}
+        and event_at >= {{ window_start_at(scope=scope, days=-1, minutes=-var('session_timeout_minutes')) }}
+        {%- if scope == "next_day" %}
+        and visitor_id in (
+            select visitor_id from {{ ref('stg_hits') }}
+            where event_date = {{ window_end(-1) }} and event_at >= {{ window_start_at(scope=scope, minutes=-var('session_timeout_minutes')) }}
+        )
+        {%- endif %}
 
 ),
 
@@ -28,7 +35,7 @@ ordered as (
         lag(hits.event_at) over ({{ visitor }}) as previous_at,
         lag(hits.session_control) over ({{ visitor }}) as previous_control
     from hits
-    left join {{ ref('int_duplicates' ~ ('_live' if live else '')) }} as duplicates on hits.log_id = duplicates.log_id
+    left join {{ ref('int_duplicates' ~ scope_suffix(scope)) }} as duplicates on hits.log_id = duplicates.log_id
     where duplicates.log_id is null
 
 ),

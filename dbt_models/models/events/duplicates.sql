@@ -23,6 +23,6 @@ select
     hits.user_id,
     hits.request_id,
     duplicates.duplicate_kind,
-    hits.log_id
+    cast(hits.log_id as varchar) as log_id
 from hits
 inner join duplicates on hits.log_id = duplicates.log_id

@@ -24,7 +24,7 @@ select
     rejected_detail as detail,
     coalesce(rejected_payload, record_json) as payload,
     log_filename,
-    log_id
+    cast(log_id as varchar) as log_id
 from hits
 
 union all

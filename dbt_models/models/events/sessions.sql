@@ -1,60 +1,23 @@
--- One row a session, under the date of its first hit. A session may end on the next date, whose hits are read as well.
+-- One row a session, under the date of its first hit. Its hits are those of logs and, where it goes on over the end of the
+-- window, those of the next date, whose logs may not have been built yet.
+{% set columns = [
+    "session_id", "session_started_at", "session_hit_number", "is_session_start", "event_at", "tracking_id", "client_id", "user_id",
+    "hit_type", "product_action", "document_location", "document_referrer", "gclid", "campaign_name", "campaign_source",
+    "campaign_medium", "user_agent_id", "device_type", "is_bot", "transaction_revenue", "currency_code", "is_repeat_purchase"
+] | join(", ") %}
+with next_day as (
 
-with hits as (
-
-    select * from {{ ref('stg_hits') }}
-    where {{ in_window(days_after=1) }}
+    {{ select_logs(scope="next_day") }}
 
 ),
 
-session_hits as (
+hits as (
 
-    select * from {{ ref('int_session_hits') }}
+    select {{ columns }} from {{ ref('logs') }}
+    where {{ in_window() }} and {{ in_window('session_started_at') }}
+    union all
+    select {{ columns }} from next_day
     where {{ in_window('session_started_at') }}
-
-),
-
-user_agents as (
-
-    select * from {{ ref('stg_user_agents') }}
-
-),
-
-repeat_purchases as (
-
-    select * from {{ ref('int_repeat_purchases') }}
-
-),
-
-enriched as (
-
-    select
-        session_hits.session_id,
-        session_hits.session_started_at,
-        session_hits.visitor_hit_number,
-        hits.tracking_id,
-        hits.client_id,
-        hits.user_id,
-        hits.event_at,
-        hits.hit_type,
-        hits.product_action,
-        hits.document_location,
-        hits.document_referrer,
-        hits.gclid,
-        coalesce(hits.campaign_name, {{ utm_parameter('hits.document_location', 'campaign') }}) as campaign_name,
-        coalesce(hits.campaign_source, {{ utm_parameter('hits.document_location', 'source') }}) as campaign_source,
-        coalesce(hits.campaign_medium, {{ utm_parameter('hits.document_location', 'medium') }}) as campaign_medium,
-        user_agents.user_agent_id,
-        user_agents.device_type,
-        coalesce(user_agents.is_bot, false) as is_bot,
-        {{ is_purchase('hits.') }}
-        and repeat_purchases.event_id is null as is_purchase,
-        {{ to_decimal('hits.transaction_revenue') }} as transaction_revenue,
-        hits.currency_code
-    from session_hits
-    inner join hits on session_hits.log_id = hits.log_id
-    left join repeat_purchases on hits.event_date = repeat_purchases.event_date and hits.event_id = repeat_purchases.event_id
-    left join user_agents on hits.user_agent = user_agents.user_agent
 
 ),
 
@@ -66,7 +29,7 @@ sessions as (
         max(event_at) as session_ended_at,
         max(tracking_id) as tracking_id,
         max(client_id) as client_id,
-        max_by(user_id, case when user_id is not null then visitor_hit_number end) as user_id,
+        max_by(user_id, case when user_id is not null then session_hit_number end) as user_id,
         count(*) as hits,
         count(case when hit_type in ('pageview', 'screenview') then 1 end) as pageviews,
         count(case when hit_type = 'event' then 1 end) as events,
@@ -75,19 +38,19 @@ sessions as (
         count(case when product_action = 'add' then 1 end) as cart_adds,
         count(case when product_action = 'remove' then 1 end) as cart_removes,
         count(case when product_action = 'checkout' then 1 end) as checkouts,
-        count(case when is_purchase then 1 end) as purchases,
-        min_by(document_location, case when document_location is not null then visitor_hit_number end) as entry_page,
-        max_by(document_location, case when document_location is not null then visitor_hit_number end) as exit_page,
-        min_by(coalesce(document_location, ''), visitor_hit_number) as first_location,
-        min_by(coalesce(document_referrer, ''), visitor_hit_number) as first_referrer,
-        min_by(coalesce(gclid, ''), visitor_hit_number) as first_gclid,
-        min_by(campaign_name, case when campaign_name is not null then visitor_hit_number end) as campaign_name,
-        min_by(campaign_source, case when campaign_source is not null then visitor_hit_number end) as campaign_source,
-        min_by(campaign_medium, case when campaign_medium is not null then visitor_hit_number end) as campaign_medium,
-        min_by(user_agent_id, case when user_agent_id is not null then visitor_hit_number end) as user_agent_id,
-        min_by(device_type, case when device_type is not null then visitor_hit_number end) as device_type,
+        count(case when {{ is_purchase() }} and not is_repeat_purchase then 1 end) as purchases,
+        min_by(document_location, case when document_location is not null then session_hit_number end) as entry_page,
+        max_by(document_location, case when document_location is not null then session_hit_number end) as exit_page,
+        max(case when is_session_start then document_location end) as first_location,
+        max(case when is_session_start then document_referrer end) as first_referrer,
+        max(case when is_session_start then gclid end) as first_gclid,
+        min_by(campaign_name, case when campaign_name is not null then session_hit_number end) as campaign_name,
+        min_by(campaign_source, case when campaign_source is not null then session_hit_number end) as campaign_source,
+        min_by(campaign_medium, case when campaign_medium is not null then session_hit_number end) as campaign_medium,
+        min_by(user_agent_id, case when user_agent_id is not null then session_hit_number end) as user_agent_id,
+        min_by(device_type, case when device_type is not null then session_hit_number end) as device_type,
         count(case when is_bot then 1 end) > 0 as is_bot
-    from enriched
+    from hits
     group by session_id, session_started_at
 
 ),
@@ -98,8 +61,8 @@ revenue_by_currency as (
         session_id,
         coalesce(currency_code, '(not set)') as currency_code,
         cast(sum(transaction_revenue) as decimal(38, 9)) as revenue
-    from enriched
-    where is_purchase and transaction_revenue is not null
+    from hits
+    where {{ is_purchase() }} and not is_repeat_purchase and transaction_revenue is not null
     group by session_id, coalesce(currency_code, '(not set)')
 
 ),
@@ -140,11 +103,11 @@ select
     sessions.hits = 1 as is_bounce,
     sessions.entry_page,
     sessions.exit_page,
-    nullif(sessions.first_referrer, '') as referrer,
+    sessions.first_referrer as referrer,
     sessions.campaign_name,
     sessions.campaign_source,
     sessions.campaign_medium,
-    {{ channel('sessions.campaign_source', 'sessions.campaign_medium', "nullif(sessions.first_gclid, '')", "nullif(sessions.first_referrer, '')", 'sessions.first_location') }} as channel,
+    {{ channel('sessions.campaign_source', 'sessions.campaign_medium', "sessions.first_gclid", "sessions.first_referrer", 'sessions.first_location') }} as channel,
     sessions.user_agent_id,
     sessions.device_type,
     sessions.is_bot,

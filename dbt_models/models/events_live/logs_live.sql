@@ -2,7 +2,7 @@
 
 with live_hits as (
 
-    {{ select_logs(live=true) }}
+    {{ select_logs(scope="live") }}
 
 )
 

@@ -1,3 +1,3 @@
 -- Hits free of duplicates, each with its session, for the dates that the marts lack when the view is read.
 
-{{ select_session_hits(live=true) }}
+{{ select_session_hits(scope="live") }}

@@ -17,7 +17,7 @@ named as (
         request_timestamp,
         request_timestamp as received_at,
         request_id,
-        coalesce(event_id, log_id) as event_id,
+        coalesce(event_id, cast(log_id as varchar)) as event_id,
         service_id,
         coalesce(tracking_id, '(not set)') as tracking_id,
         client_id,
