@@ -1,7 +1,7 @@
 """`python -m benchmarks`: measure the parts, print what they come to, and write benchmarks/results/<date>.json and .png.
 
-    python -m benchmarks                      default sizes, about a quarter of an hour on an idle machine with two cores
-    python -m benchmarks --full               10 million hits beside floor and ancestor, growth up to 36 million: hours, 40 GB of disk
+    python -m benchmarks                      default sizes, about eight minutes on an idle machine with two cores
+    python -m benchmarks --full               10 million hits beside floor and ancestor, growth up to 36 million: two hours, 40 GB of disk
     python -m benchmarks --check              default sizes, then: which ratios moved against the last committed results; writes nothing
     python -m benchmarks replay tick          only these parts
 
@@ -29,12 +29,13 @@ from benchmarks.measure import PROJECT_DIR, BenchmarkError, machine
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured. `scaling_hits` and the replay's own size are replayed over `dates`."""
+    """How much is measured. `scaling_hits` and the replay's own size are replayed over `dates`. `seed_again` is whether the
+    ancestor's second run is measured as well."""
 
     name: str
     hits: int
     dates: int
-    repeats: int
+    seed_again: bool
     scaling_hits: tuple[int, ...]
     spread_hits: int
     spread_dates: tuple[int, ...]
@@ -46,12 +47,12 @@ class Sizes:
 
 
 DEFAULT = Sizes(
-    "default", 1_000_000, 10, 1, (100_000, 400_000), 100_000, (1, 10, 100), 2_000, (0, 90), 31, 20.0, 12.0
+    "default", 500_000, 10, False, (100_000, 250_000), 100_000, (1, 31), 1_000, (0, 90), 31, 20.0, 12.0
 )  # fmt: skip
 FULL = Sizes(
-    "full", 10_000_000, 10, 1, (100_000, 1_000_000, 36_000_000), 1_000_000, (1, 10, 100), 20_000, (0, 10, 90), 90, 60.0, 60.0
+    "full", 10_000_000, 10, True, (100_000, 1_000_000, 36_000_000), 1_000_000, (1, 10, 100), 20_000, (0, 10, 90), 90, 60.0, 60.0
 )  # fmt: skip
-TINY = Sizes("tiny", 3_000, 2, 1, (1_000,), 1_000, (1, 2), 300, (0, 2), 2, 2.0, 1.0)
+TINY = Sizes("tiny", 3_000, 2, True, (1_000,), 1_000, (1, 2), 300, (0, 2), 2, 2.0, 1.0)
 
 PARTS = ("replay", "scaling", "tick", "orchestration", "collector", "simulation")
 
@@ -79,7 +80,7 @@ def measure(
     found = result["parts"]
     works: dict[str, Callable[[], dict[str, Any]]] = {
         "replay": lambda: replay.run(
-            replay.simulate(folder / "replay", sizes.hits, sizes.dates), repeats=sizes.repeats
+            replay.simulate(folder / "replay", sizes.hits, sizes.dates), seed_again=sizes.seed_again
         ),
         "scaling": lambda: scaling.run(
             folder, sizes.scaling_hits, sizes.dates, sizes.spread_hits, sizes.spread_dates, found.get("replay")

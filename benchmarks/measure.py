@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -47,10 +48,10 @@ class Cost:
         }
 
 
-def run_command(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Cost:
+def run_command(command: Sequence[str], environment: Mapping[str, str], log: Path, limit: float | None = None) -> Cost:
     """Run `command` to its end; what it prints goes to `log`. A last line that is a JSON object becomes the cost's report.
 
-    Raises BenchmarkError when it fails.
+    Raises BenchmarkError when it fails, or is stopped because it has not ended after `limit` seconds.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
@@ -64,6 +65,9 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], log: Pat
             env={**inherited(), **environment},
         )
         peak = _PeakMemory(process.pid)
+        stop = threading.Timer(limit, process.kill) if limit is not None else None
+        if stop is not None:
+            stop.start()
         try:
             _, status, used = os.wait4(process.pid, 0)
         except BaseException:
@@ -72,9 +76,15 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], log: Pat
             raise
         finally:
             held = peak.stop()
+            if stop is not None:
+                stop.cancel()
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     lines = log.read_text(errors="replace").strip().splitlines()
+    if limit is not None and process.returncode == -signal.SIGKILL and seconds >= limit:
+        raise BenchmarkError(
+            f"{' '.join(command[1:3])} was stopped after {seconds:,.0f} s, holding {held / 1e9:.1f} GB"
+        )
     if process.returncode != 0:
         raise BenchmarkError(
             f"{' '.join(command[1:4])} ended with {process.returncode}: {' '.join(lines[-1:])} ({log})"
@@ -82,9 +92,9 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], log: Pat
     return Cost(seconds, used.ru_utime + used.ru_stime, max(held, used.ru_maxrss * 1024) // 10**6, _report(lines))
 
 
-def run_module(module: str, *arguments: str, log: Path, **environment: str) -> Cost:
+def run_module(module: str, *arguments: str, log: Path, limit: float | None = None, **environment: str) -> Cost:
     """Run `python -m module arguments` to its end, as `run_command` does."""
-    return run_command([sys.executable, "-m", module, *arguments], environment, log)
+    return run_command([sys.executable, "-m", module, *arguments], environment, log, limit)
 
 
 def median(work: Callable[[], Cost], times: int) -> Cost:

@@ -125,6 +125,8 @@ def show(result: Result, out: Console) -> None:
     )
     out.print(_table("Ratios", RATIOS, parts))
     out.print(_table("Figures of this machine", FIGURES, parts))
+    if "seed_failed" in parts.get("replay", {}):
+        out.print(f"The ancestor's SQL did not come to an end: {parts['replay']['seed_failed']}\n")
     if "replay" in parts:
         out.print(_stages(parts["replay"]))
     if "scaling" in parts:

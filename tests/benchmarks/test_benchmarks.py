@@ -6,6 +6,7 @@ No timing is asserted anywhere.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -154,3 +155,9 @@ def test_an_unknown_part_is_refused_with_the_names_of_the_known(capsys: pytest.C
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert all(part in said for part in PARTS)
+
+
+def test_a_rival_that_does_not_end_is_stopped_and_named(tmp_path: Path) -> None:
+    """The ancestor's SQL on ten million hits may outlast everybody's patience: that is a finding, not a hanging benchmark."""
+    with pytest.raises(BenchmarkError, match=r"-c import time.* was stopped after 1 s, holding 0\.\d GB"):
+        run_command([sys.executable, "-c", "import time; time.sleep(600)"], {}, tmp_path / "log", limit=1.0)
