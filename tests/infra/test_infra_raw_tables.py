@@ -91,7 +91,8 @@ def kind(type_: Any) -> str:
     data_type = type_ if isinstance(type_, exp.DataType) else exp.DataType.build(type_, dialect="snowflake")
     families = {
         "NUMBER": (exp.DType.DECIMAL, *exp.DataType.INTEGER_TYPES),
-        "VARCHAR": (exp.DType.VARCHAR, exp.DType.TEXT),
+        # Snowflake has no type for ids.
+        "VARCHAR": (exp.DType.VARCHAR, exp.DType.TEXT, exp.DType.UUID),
         "TIMESTAMP_NTZ": (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ, exp.DType.DATETIME),
         "VARIANT": (exp.DType.VARIANT, exp.DType.JSON, exp.DType.ARRAY, exp.DType.LIST),
     }
@@ -231,7 +232,9 @@ def loaded_by_embedded_warehouse() -> list[dict[str, Any]]:
                 "insert into lines values (?, ?, ?, ?)", [KEY, date(2026, 3, 1), number, json.dumps(record)]
             )
         connection.execute(duckdb_sql.INSERT_LOGS)
-        result = connection.execute("select * exclude (record) from raw.logs order by log_file_row_number")
+        result = connection.execute(
+            "select * exclude (record) replace (log_id::varchar as log_id) from raw.logs order by log_file_row_number"
+        )
         return [
             dict(zip([column[0].upper() for column in result.description], row, strict=True))
             for row in result.fetchall()
