@@ -65,7 +65,7 @@ lint: $(DEV) ## Lint and type-check
 	@MYPYPATH=build/typing $(BIN)/mypy
 	@cd dbt_models && DBT_DUCKDB_PATH=:memory: ../$(BIN)/sqlfluff lint models --disable-progress-bar
 
-bench: $(DEV) $(MANIFEST) ## Print the benchmarks (about eight minutes)
+bench: $(DEV) $(MANIFEST) ## Print the benchmarks (about twelve minutes)
 	@$(BIN)/python -m benchmarks
 
 bench-full: $(DEV) $(MANIFEST) ## The same at up to 36 million hits (an hour and a half, 40 GB of disk)

@@ -58,7 +58,7 @@ def test_hits_come_back_by_reason_and_date_when_their_rule_is_mended(place: Any,
     said so); counts before and after are with the run. What was not asked for stays until it is."""
     whole = Window(place.past(6), today())
     for days in (6, 5, 3):
-        place.simulate(place.past(days), hits=300)
+        place.simulate(place.past(days), hits=1_500)
     assert place.launch("replay", whole).success
     right = modelled(place)
     good = by_reason(place)
