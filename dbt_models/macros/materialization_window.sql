@@ -42,6 +42,11 @@
     {{ return({"relations": [relation]}) }}
 {% endmaterialization %}
 
+{# The model's columns by name: a column that was added to a table stands at its end, wherever the model has it. #}
+{% macro own_columns() -%}
+    {{ model.columns.keys() | join(", ") }}
+{%- endmacro %}
+
 {% macro add_new_columns(relation) -%}
     {%- set held = {} -%}
     {%- for column in adapter.get_columns_in_relation(relation) -%}

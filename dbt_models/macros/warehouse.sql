@@ -45,7 +45,7 @@
     to_json(case when data:request.body is null or is_null_value(data:request.body) then data else data:request.body end)
 {%- endmacro %}
 
-{# ---- uuid5 of text; as text it is in lower case -------------------------------------------------------------------------------------------- #}
+{# ---- uuid5 of text; as text it is in lower case ------------------------------------------------------------------------------ #}
 {% macro uuid5(namespace, text) -%}
     {{ return(adapter.dispatch("uuid5")(namespace, text)) }}
 {%- endmacro %}

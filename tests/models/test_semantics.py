@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+import duckdb
 import pytest
 
 DAY, NEXT = date(2026, 1, 10), date(2026, 1, 11)
@@ -356,6 +357,24 @@ def test_live_views_show_what_the_marts_lack(bench, record, at) -> None:
     bench.build(DAY, NEXT + timedelta(days=1))
     assert live()[:3] == (3, 1, 1)
     assert bench.rows("select count(*) from events.logs") == [(3,)]
+
+
+def test_a_warehouse_of_an_earlier_version_is_built_on(bench, record, at) -> None:
+    """A column that a model gained stands at the table's end, and ids of raw rows were text: marts and live views read both."""
+    bench.deliver([record(at("2026-01-10 10:00"), cid="alice")])
+    bench.build(DAY, NEXT)
+    with duckdb.connect(str(bench.warehouse.path)) as connection:
+        connection.execute("alter table raw.logs alter log_id type varchar")
+        connection.execute("alter table events.logs drop column session_hit_number")
+    bench.build(DAY, NEXT)
+    bench.dbt("run", DAY, NEXT, "--select", "tag:live")
+    bench.deliver([record(at("2026-01-10 10:01"), cid="alice")])
+    bench.load(DAY, NEXT)
+    built = "select client_id, session_hit_number, is_session_start, session_id from {} order by event_at"
+    live = bench.rows(built.format("events_live.logs_live"))
+    assert [row[:3] for row in live] == [("alice", 1, True), ("alice", 2, False)]
+    bench.build(DAY, NEXT)
+    assert bench.rows(built.format("events.logs")) == bench.rows(built.format("events_live.logs_live")) == live
 
 
 def test_channels_and_campaigns_of_a_session(bench, record, at) -> None:

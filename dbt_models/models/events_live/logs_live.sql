@@ -6,10 +6,10 @@ with live_hits as (
 
 )
 
-select * from {{ ref('logs') }}
+select {{ own_columns() }} from {{ ref('logs') }}
 where event_date not in (select event_date from {{ ref('live_dates') }})
 
 union all
 
-select * from live_hits
+select {{ own_columns() }} from live_hits
 where event_date in (select event_date from {{ ref('live_dates') }})

@@ -7,11 +7,11 @@ with live_hits as (
 
 )
 
-select * from {{ ref('purchases') }}
+select {{ own_columns() }} from {{ ref('purchases') }}
 where event_date not in (select event_date from {{ ref('live_dates') }})
 
 union all
 
-select * from (
+select {{ own_columns() }} from (
     {{ select_purchases('live_hits') }}
 ) as live_rows
