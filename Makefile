@@ -49,7 +49,7 @@ doctor: setup ## Check settings, archive, warehouse and credentials; say what is
 
 ##@ Develop
 test: $(DEV) $(MANIFEST) ## Run the tests (PYTEST_ARGS=... to choose)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-browser: $(DEV) $(MANIFEST) ## Run the tests that need Debian's chromium (and node)
 	@$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)

@@ -45,8 +45,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
     if os.geteuid() == 0:
         user = pwd.getpwnam("postgres")
         as_user = {"user": user.pw_uid, "group": user.pw_gid, "cwd": "/"}
-        for path in (folder, *list(folder.parents)[:2]):
-            path.chmod(0o755)
+        for path in (folder, *folder.parents):
+            if not path.stat().st_mode & 0o001:
+                path.chmod(0o755)
         shutil.chown(folder, user.pw_uid, user.pw_gid)
     cluster = folder / "cluster"
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
