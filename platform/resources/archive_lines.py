@@ -13,22 +13,24 @@ bad line, and only it. An object that cannot be read or decompressed is named in
 
 from __future__ import annotations
 
+import io
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from isal import igzip
+from isal import igzip, igzip_lib
 
 from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject
 
 # What is read ahead, compressed: some 60 MB of JSON.
 _AHEAD_BYTES = 8 * 1024 * 1024
 _READERS = 2
+# Text goes on in pieces of about this size, which stay in a processor's cache and in memory that was used before.
+_PIECE_BYTES = 1024 * 1024
 _NEWLINE = ord("\n")
 # Kept of an object's suspects: enough for any that is not garbage as a whole.
 _MOST_SUSPECTS = 1_000
@@ -71,7 +73,7 @@ class LineStream:
         return [item for item in self._objects if item.key in self.counts]
 
     def reader(self) -> pa.RecordBatchReader:
-        """The lines as an Arrow stream, one batch an object."""
+        """The lines as an Arrow stream, in batches of about a megabyte, none of more than one object."""
         return pa.RecordBatchReader.from_batches(LINE_SCHEMA, self._watched())
 
     def _watched(self) -> Iterator[pa.RecordBatch]:
@@ -87,22 +89,27 @@ class LineStream:
     def _batches(self) -> Iterator[pa.RecordBatch]:
         for item, outcome in _ahead(self._archive, self._objects):
             try:
-                lines = outcome.result()
+                pieces = outcome.result()
             except ArchiveError as error:
                 self.errors.append((item, str(error)))
             else:
-                self.counts[item.key] = len(lines)
-                batch = _batch(item, lines)
-                self._keep_suspects(batch)
-                yield batch
+                before = suspects = 0
+                for lines in pieces:
+                    batch = _batch(item, lines, before)
+                    before += len(lines)
+                    suspects += self._keep_suspects(batch, _MOST_SUSPECTS - suspects)
+                    yield batch
+                self.counts[item.key] = before
             self._on_object()
 
-    def _keep_suspects(self, batch: pa.RecordBatch) -> None:
+    def _keep_suspects(self, batch: pa.RecordBatch, most: int) -> int:
         line = batch.column("line")
         plain = pc.and_(pc.starts_with(line, "{"), pc.ends_with(line, "}\n"))
-        if not pc.all(plain).as_py():
-            found = pc.indices_nonzero(pc.invert(plain))[:_MOST_SUSPECTS]
-            self.suspects.append(batch.take(found))
+        if pc.all(plain).as_py():
+            return 0
+        found = pc.indices_nonzero(pc.invert(plain))[:most]
+        self.suspects.append(batch.take(found))
+        return len(found)
 
 
 def unreadable(archive: Archive, objects: Sequence[ArchiveObject]) -> list[tuple[ArchiveObject, str]]:
@@ -116,9 +123,11 @@ def unreadable(archive: Archive, objects: Sequence[ArchiveObject]) -> list[tuple
     return found
 
 
-def _ahead(archive: Archive, objects: Sequence[ArchiveObject]) -> Iterator[tuple[ArchiveObject, Future[pa.Array]]]:
+def _ahead(
+    archive: Archive, objects: Sequence[ArchiveObject]
+) -> Iterator[tuple[ArchiveObject, Future[list[pa.Array]]]]:
     """Each object with its lines to come; the next ones are being read already, as far as `_AHEAD_BYTES` go."""
-    waiting: deque[tuple[ArchiveObject, Future[pa.Array]]] = deque()
+    waiting: deque[tuple[ArchiveObject, Future[list[pa.Array]]]] = deque()
     size = 0
     with ThreadPoolExecutor(_READERS, thread_name_prefix="archive") as pool:
         try:
@@ -134,22 +143,36 @@ def _ahead(archive: Archive, objects: Sequence[ArchiveObject]) -> Iterator[tuple
             pool.shutdown(cancel_futures=True)
 
 
-def _batch(item: ArchiveObject, lines: pa.Array) -> pa.RecordBatch:
+def _batch(item: ArchiveObject, lines: pa.Array, before: int) -> pa.RecordBatch:
+    """Lines of an object that have `before` others before them."""
     count = len(lines)
     key = pa.DictionaryArray.from_arrays(np.zeros(count, dtype=np.int32), pa.array([item.key], pa.string()))
     date = pa.array(np.full(count, np.datetime64(item.arrival_date, "D")))
-    return pa.record_batch([key, date, pa.array(np.arange(1, count + 1, dtype=np.int64)), lines], schema=LINE_SCHEMA)
+    number = pa.array(np.arange(before + 1, before + count + 1, dtype=np.int64))
+    return pa.record_batch([key, date, number, lines], schema=LINE_SCHEMA)
 
 
-def _read_lines(archive: Archive, item: ArchiveObject) -> pa.Array:
+def _read_lines(archive: Archive, item: ArchiveObject) -> list[pa.Array]:
+    """The lines of a whole object, in pieces: none of an object that breaks off."""
+    pieces = []
     data = archive.read(item.key)
     try:
-        text = igzip.decompress(data)
-    except (OSError, EOFError, ValueError) as error:
+        with igzip.IGzipFile(fileobj=io.BytesIO(data)) as text:
+            begun = b""
+            while part := text.read(_PIECE_BYTES):
+                end = part.rfind(b"\n") + 1
+                if end:
+                    pieces.append(split_lines(begun + part[:end]))
+                    begun = part[end:]
+                else:
+                    begun += part
+            if begun:
+                pieces.append(split_lines(begun))
+    except (OSError, EOFError, igzip_lib.IsalError) as error:
         raise ArchiveError(
             f"{item.key} is not a whole gzip file ({error}); restore it, then load its date again"
         ) from error
-    return split_lines(text)
+    return pieces
 
 
 def bad_lines(archive: Archive, item: ArchiveObject) -> list[tuple[int, str]]:
@@ -157,8 +180,8 @@ def bad_lines(archive: Archive, item: ArchiveObject) -> list[tuple[int, str]]:
 
     Raises ArchiveError when the object cannot be read whole.
     """
-    lines = enumerate(_read_lines(archive, item).to_pylist(), 1)
-    return [(number, line) for number, line in lines if not _is_json(line)]
+    lines = (line for piece in _read_lines(archive, item) for line in piece.to_pylist())
+    return [(number, line) for number, line in enumerate(lines, 1) if not _is_json(line)]
 
 
 def _is_json(line: str) -> bool:
@@ -175,11 +198,8 @@ def split_lines(text: bytes) -> pa.Array:
         text += b"\n"
     ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == _NEWLINE)
     offsets = np.concatenate(([0], ends + 1)).astype(np.int64)
-    lines = pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(text))
-    try:
-        lines.validate(full=True)
-    except pa.ArrowInvalid:
-        lines = pa.array((_decode(text[begin:end]) for begin, end in pairwise(offsets)), pa.large_string())
+    parts = _decoded(pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(text)))
+    lines = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
     # Even a line of one character needs two bytes with its newline.
     suspects = np.flatnonzero(np.diff(offsets) < 64)
     blank = [i for i in suspects if not text[offsets[i] : offsets[i + 1]].strip()]
@@ -190,8 +210,14 @@ def split_lines(text: bytes) -> pa.Array:
     return lines
 
 
-def _decode(line: bytes) -> str:
+def _decoded(lines: pa.Array) -> list[pa.Array]:
+    """The lines in parts that are UTF-8, those that are none replaced. Found by halves, since the others are most of them."""
     try:
-        return line.decode()
-    except UnicodeDecodeError:
-        return UNDECODABLE + line.decode(errors="replace")
+        lines.validate(full=True)
+    except pa.ArrowInvalid:
+        if len(lines) == 1:
+            line = lines.cast(pa.large_binary())[0].as_py()
+            return [pa.array([UNDECODABLE + line.decode(errors="replace")], pa.large_string())]
+        half = len(lines) // 2
+        return [*_decoded(lines[:half]), *_decoded(lines[half:])]
+    return [lines]

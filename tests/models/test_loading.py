@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import uuid
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import cast
+from unittest import mock
 
 import boto3
 import duckdb
@@ -14,22 +18,25 @@ from hypothesis import strategies as st
 from isal import igzip
 from moto import mock_aws
 
+from collector.archive_keys import object_key
 from collector.contract import queue_time_ms
-from ingestion_platform.resources import duckdb_sql
-from ingestion_platform.resources.archive import ArchiveObject, FolderArchive, S3Archive, data_version
-from ingestion_platform.resources.archive_lines import UNDECODABLE, split_lines
+from ingestion_platform.resources import archive_lines, duckdb_sql
+from ingestion_platform.resources.archive import Archive, ArchiveObject, FolderArchive, S3Archive, data_version
+from ingestion_platform.resources.archive_lines import UNDECODABLE, LineStream, split_lines
 from ingestion_platform.resources.loading import missing_objects
 from ingestion_platform.resources.warehouse import LOG_ID_NAMESPACE
 
 DAY, NEXT = date(2026, 1, 10), date(2026, 1, 11)
 
 
-def test_a_damaged_object_costs_nothing_that_was_loaded(bench, record, at) -> None:
-    """An object that was overwritten by half of itself is named, its old rows stay, its neighbours load."""
+@pytest.mark.parametrize("damage", ["half", "bytes"])
+def test_a_damaged_object_costs_nothing_that_was_loaded(bench, record, at, damage: str) -> None:
+    """An object that was overwritten by half of itself, or with other bytes in its middle, is named, its old rows stay, its
+    neighbours load."""
     key = bench.deliver([record(at("2026-01-10 10:00"))])
     bench.load(DAY, NEXT)
     whole = bench.archive.read(key)
-    bench.archive.put(key, whole[: len(whole) // 2])
+    bench.archive.put(key, whole[: len(whole) // 2] if damage == "half" else whole[:30] + b"\xff" * 60 + whole[80:])
     bench.deliver([record(at("2026-01-10 11:00"))])
     report = {load.arrival_date: load for load in bench.warehouse.load(bench.archive, DAY, NEXT)}[DAY]
     assert [key in error for error in report.errors] == [True]
@@ -99,6 +106,26 @@ def test_bad_lines_are_quarantined_each_once(bench, record, at, monkeypatch, bad
 def test_lines_are_what_stands_between_newlines(text: bytes, lines: list[str]) -> None:
     """Blank lines count for nothing, a last line needs no newline, and bytes that are no text spoil only their own line."""
     assert [line.removesuffix("\n") for line in split_lines(text).to_pylist()] == lines
+
+
+_PARTS = st.sampled_from([b"{}", b"a", b" ", b"\n", b"\n\n", b"\xff", "é€".encode(), b"x" * 200])
+
+
+@given(st.lists(_PARTS, max_size=40).map(b"".join), st.integers(1, 300))
+def test_an_object_read_in_pieces_has_the_lines_of_the_whole(text: bytes, piece: int) -> None:
+    """Lines and their numbers are the same wherever the text is cut."""
+    item = ArchiveObject(object_key("hits", datetime(2026, 1, 10, tzinfo=UTC), str(uuid.UUID(int=1))), 1, "e")
+    archive = cast(
+        Archive,
+        SimpleNamespace(read=lambda key: gzip.compress(text[: len(text) // 2]) + gzip.compress(text[len(text) // 2 :])),
+    )
+    with mock.patch.object(archive_lines, "_PIECE_BYTES", piece):
+        stream = LineStream(archive, [item])
+        read = stream.reader().read_all()
+    lines = split_lines(text).to_pylist()
+    assert read.column("line").to_pylist() == lines
+    assert read.column("row_number").to_pylist() == list(range(1, len(lines) + 1))
+    assert stream.counts == {item.key: len(lines)}
 
 
 _QUEUE_TIMES = st.one_of(
