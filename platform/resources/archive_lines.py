@@ -18,6 +18,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,8 @@ _NEWLINE = ord("\n")
 _MOST_SUSPECTS = 1_000
 # A line that is no UTF-8 must not become a valid record by having its bad bytes replaced.
 UNDECODABLE = "\ufffd"
+# What the reader of gzip raises; its stubs take the class of its own exception for an exception.
+_BROKEN = (OSError, EOFError, cast(type[Exception], igzip_lib.IsalError))
 
 LINE_SCHEMA = pa.schema(
     [
@@ -168,7 +171,7 @@ def _read_lines(archive: Archive, item: ArchiveObject) -> list[pa.Array]:
                     begun += part
             if begun:
                 pieces.append(split_lines(begun))
-    except (OSError, EOFError, igzip_lib.IsalError) as error:
+    except _BROKEN as error:
         raise ArchiveError(
             f"{item.key} is not a whole gzip file ({error}); restore it, then load its date again"
         ) from error
