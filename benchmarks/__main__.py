@@ -1,6 +1,6 @@
 """`python -m benchmarks`: measure the parts, print what they come to, and write benchmarks/results/<date>.json and .png.
 
-    python -m benchmarks                      default sizes, about twelve minutes on an idle machine with two cores
+    python -m benchmarks                      default sizes, about SIX minutes on an idle machine with two cores
     python -m benchmarks --full               10 million hits beside floor and ancestor, growth up to 36 million: an hour and a half, 40 GB of disk
     python -m benchmarks --check              default sizes, then: which ratios moved against the last committed results; writes nothing
     python -m benchmarks replay tick          only these parts
@@ -47,7 +47,7 @@ class Sizes:
 
 
 DEFAULT = Sizes(
-    "default", 1_000_000, 10, False, (100_000, 400_000), 100_000, (1, 10, 100), 2_000, (0, 90), 31, 20.0, 12.0
+    "default", 500_000, 10, False, (100_000, 250_000), 100_000, (1, 31), 1_000, (0, 30), 31, 12.0, 10.0
 )  # fmt: skip
 FULL = Sizes(
     "full", 10_000_000, 10, True, (100_000, 1_000_000, 36_000_000), 1_000_000, (1, 10, 100), 20_000, (0, 10, 90), 90, 60.0, 60.0

@@ -28,6 +28,14 @@ class BenchmarkError(Exception):
     """A measurement could not be made; the message is one line that says why."""
 
 
+class Stopped(BenchmarkError):
+    """Something was stopped, since it had not ended after `seconds`."""
+
+    def __init__(self, seconds: float, message: str) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 @dataclass(frozen=True)
 class Cost:
     """`seconds` of wall time, `cpu_seconds` over all processes and cores, `peak_mb` of resident memory (MB = 10**6 bytes)."""
@@ -51,7 +59,7 @@ class Cost:
 def run_command(command: Sequence[str], environment: Mapping[str, str], log: Path, limit: float | None = None) -> Cost:
     """Run `command` to its end; what it prints goes to `log`. A last line that is a JSON object becomes the cost's report.
 
-    Raises BenchmarkError when it fails, or is stopped because it has not ended after `limit` seconds.
+    Raises BenchmarkError when it fails, and Stopped when it has not ended after `limit` seconds.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
@@ -82,8 +90,8 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], log: Pat
     process.returncode = os.waitstatus_to_exitcode(status)
     lines = log.read_text(errors="replace").strip().splitlines()
     if limit is not None and process.returncode == -signal.SIGKILL and seconds >= limit:
-        raise BenchmarkError(
-            f"{' '.join(command[1:3])} was stopped after {seconds:,.0f} s, holding {held / 1e9:.1f} GB"
+        raise Stopped(
+            seconds, f"{' '.join(command[1:3])} was stopped after {seconds:,.0f} s, holding {held / 1e9:.1f} GB"
         )
     if process.returncode != 0:
         raise BenchmarkError(

@@ -71,7 +71,10 @@ RATIOS = (
     ),
     Ratio("tick.longest_against_shortest.wall", "hourly refresh on the longest history against none: wall time", 1.3),
     Ratio("tick.longest_against_shortest.cpu", "  the same in processor time", 1.3),
-    Ratio("simulation.pump_against_requests_post", "pumper against one request after the other", 20.0, False),
+    Ratio(
+        "simulation.pump_against_requests_post", "pumper, hit by hit, against one request after the other", 20.0, False
+    ),
+    Ratio("simulation.pump_batches_against_requests_post", "pumper, in batches, against the same", 20.0, False),
     Ratio("simulation.lines_against_build_record", "history lines against the collector's dictionaries"),
 )
 
@@ -79,7 +82,7 @@ FIGURES = (
     Ratio("replay.replay.hits_per_s", "replay: hits/s, everything included", 30_000, False),
     Ratio("replay.replay.cpu_us_a_hit", "  processor time a hit, µs"),
     Ratio("replay.replay.seconds", "  seconds"),
-    Ratio("replay.replay.peak_mb", "  peak memory of all its processes, MB", 6_000),
+    Ratio("replay.replay.peak_mb", "  peak memory of all its processes, MB (6 GiB)", 6_442),
     Ratio("replay.replay.warehouse_mb", "  warehouse on disk, MB"),
     Ratio("replay.replay_again.seconds", "  the same dates once more, seconds"),
     Ratio("replay.archive_mb", "  archive on disk, MB"),
@@ -91,8 +94,10 @@ FIGURES = (
     Ratio("replay.dagster_adds_seconds", "what Dagster adds to the bare way, seconds", 15),
     Ratio("scaling.s_a_further_date.wall", "a further date of the same hits, seconds"),
     Ratio("tick.hour.0.seconds", "hourly refresh, no history, seconds"),
+    Ratio("tick.hour.30.seconds", "hourly refresh, 30 days of history, seconds"),
     Ratio("tick.hour.90.seconds", "hourly refresh, 90 days of history, seconds"),
-    Ratio("tick.nothing_new.90.seconds", "hourly refresh with nothing new, seconds", 20),
+    Ratio("tick.nothing_new.30.seconds", "hourly refresh with nothing new, 30 days of history, seconds", 20),
+    Ratio("tick.nothing_new.90.seconds", "hourly refresh with nothing new, 90 days of history, seconds", 20),
     Ratio("orchestration.dates", "backfill through webserver and daemon: dates"),
     Ratio("orchestration.runs", "  runs"),
     Ratio("orchestration.backfill_seconds", "  seconds, from launch to marked as done"),
@@ -105,7 +110,8 @@ FIGURES = (
     Ratio("collector.collect_json_1w.p99_ms", "  99th percentile, ms", 20),
     Ratio("collector.batch_json_1w.hits_per_s", "collector, batches of 20: durable hits/s", 60_000, False),
     Ratio("simulation.history_2_processes", "history writer, two processes: hits/s", 100_000, False),
-    Ratio("simulation.pump", "pumper to a local collector: hits/s"),
+    Ratio("simulation.pump", "pumper to a local collector, hit by hit: hits/s"),
+    Ratio("simulation.pump_batches", "  in batches: hits/s"),
 )
 
 
@@ -125,8 +131,11 @@ def show(result: Result, out: Console) -> None:
     )
     out.print(_table("Ratios", RATIOS, parts))
     out.print(_table("Figures of this machine", FIGURES, parts))
-    if "seed_failed" in parts.get("replay", {}):
-        out.print(f"The ancestor's SQL did not come to an end: {parts['replay']['seed_failed']}\n")
+    for name, why in parts.get("replay", {}).items():
+        if name.endswith("_stopped"):
+            out.print(f"The ancestor's SQL did not come to an end, so its ratio is a lower bound: {why}\n")
+        elif name.endswith("_failed"):
+            out.print(f"The ancestor's SQL failed: {why}\n")
     if "replay" in parts:
         out.print(_stages(parts["replay"]))
     if "scaling" in parts:

@@ -4,8 +4,8 @@
 
 History: hits a second of the writer over two processes and over one, at many and at few hits a date, into a folder with
 every fsync; and beside it the plain way of making the same lines, the collector's `build_record` and `encode` for each
-hit. Pumper: hits a second to a local collector that acknowledges durably, against one request after the other with
-`requests`, as the seed sends them (a connection a hit), and with a session kept open.
+hit. Pumper: hits a second to a local collector that acknowledges durably, hit by hit and in batches, against one request
+after the other with `requests`, as the seed sends them (a connection a hit), and with a session kept open.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def run(seconds: float = 30.0) -> dict[str, Any]:
     report["lines_against_build_record"] = round(report["lines_rendered"] / report["lines_by_build_record"], 2)
     report |= _pumpers(int(seconds * 1_500))
     report["pump_against_requests_post"] = round(report["pump"] / report["requests_post"], 1)
+    report["pump_batches_against_requests_post"] = round(report["pump_batches"] / report["requests_post"], 1)
     report["pump_against_requests_session"] = round(report["pump"] / report["requests_session"], 1)
     return report
 
@@ -100,17 +101,20 @@ def _rebuilt(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pumpers(hits: int) -> dict[str, Any]:
-    """Hits a second to one collector: the pumper, and `requests` with and without a session."""
+    """Hits a second to one collector: the pumper in both its ways, and `requests` with and without a session."""
     with tempfile.TemporaryDirectory(dir=_disk()) as folder, running_collector(Path(folder)) as collector:
         url = f"{collector.url}/collect"
         bodies = [hit.body for visit in source(None, 5_000)[1] for hit in visit]
         post = _sequential(lambda body: requests.post(url, data=body, headers=_JSON, timeout=10), bodies)
         with requests.Session() as session:
             kept = _sequential(lambda body: session.post(url, data=body, headers=_JSON, timeout=10), bodies)
-        account = pump(source(None, hits)[1], url, hits)
-        assert account.exit_code() == 0, account
+        pumped = {}
+        for name, path, number in (("pump", "/collect", hits), ("pump_batches", "/batch", 4 * hits)):
+            account = pump(source(None, number)[1], collector.url + path, number)
+            assert account.exit_code() == 0, account
+            pumped[name] = round(account.accepted / account.seconds)
     return {
-        "pump": round(account.accepted / account.seconds),
+        **pumped,
         "requests_post": round(post),
         "requests_session": round(kept),
     }

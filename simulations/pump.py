@@ -3,29 +3,38 @@
 A hit ends in one of three ways: accepted (2xx), refused (4xx: sending it again would not help) or failed (no answer to
 be had). Timeouts, broken connections, 429 and 5xx are tried again with growing pauses under the same `z`, so that the
 platform can tell a retry whose first copy had arrived; the queue time is told anew, so that the event keeps its time.
+
+A URL that ends in /batch gets as many hits a request as a collector takes by default, each with its own browser in `ua`. Every
+hit still has its own fate: of a batch that was taken in part, only the rest is sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import uvloop
 from rich.table import Table
 
+from collector.settings import Settings
 from simulations.connection import Answer, Connection, Target
-from simulations.sources import LiveHit, LiveVisit
+from simulations.sources import LiveVisit
 
 MAX_ATTEMPTS = 7
 TIMEOUT_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _PROGRESS_S = 0.1
+_COLLECTOR = Settings()
+# What the queue time adds to a line, at most.
+_QUEUE_TIME_BYTES = 20
 
 # Said of an address, whatever the hit: a redirect, a path or method that is not there, a door that is locked.
 _NO_COLLECTOR = frozenset({*range(300, 400), 401, 403, 404, 405, 410, 501})
@@ -37,8 +46,7 @@ class PumpError(Exception):
 
 @dataclass
 class Account:
-    """What became of the hits. `reasons` counts why some were refused or failed; `hits_left` is false where the source
-    ended before the wanted number was reached."""
+    """What became of the hits. `reasons` counts why some were refused or failed."""
 
     sent: int = 0
     accepted: int = 0
@@ -75,7 +83,10 @@ def pump(
     there are connections, or an answer says that no collector is at `url`, the rest is not sent. Raises PumpError where
     nobody listens at `url`, or no collector does, to begin with.
     """
-    run = _Pump(Target(urlsplit(url)), islice(_timed(visits), limit), rate, attempts, timeout, concurrency)
+    split = urlsplit(url)
+    hits = islice(_timed(visits), limit)
+    requests = _batches(hits) if split.path.endswith("/batch") else ([hit] for hit in hits)
+    run = _Pump(Target(split), requests, rate, attempts, timeout, concurrency)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run.all(concurrency, on_progress))
@@ -89,21 +100,49 @@ def pump(
     return run.account
 
 
-def _timed(visits: Iterable[LiveVisit]) -> Iterator[tuple[LiveHit, float]]:
-    """Each hit with the moment (monotonic clock) at which it happened: a visit's last hit happens as it is sent."""
+class _Sent(NamedTuple):
+    """A hit to send: its browser, its JSON object without `qt`, and when it happened (monotonic clock)."""
+
+    user_agent: str
+    body: str
+    happened: float
+
+    def line(self) -> str:
+        queued = max(0, round((time.monotonic() - self.happened) * 1000))
+        return f'{self.body[:-1]},"qt":"{queued}"}}'
+
+
+def _timed(visits: Iterable[LiveVisit]) -> Iterator[_Sent]:
+    """The visits' hits: a visit's last hit happens as it is sent."""
     for visit in visits:
         now = time.monotonic()
         for hit in visit:
-            yield hit, now - hit.age_ms / 1000
+            yield _Sent(hit.user_agent, hit.body, now - hit.age_ms / 1000)
+
+
+def _batches(hits: Iterable[_Sent]) -> Iterator[list[_Sent]]:
+    """The hits in their order, together as far as a collector takes them; each says its browser itself."""
+    batch: list[_Sent] = []
+    size = 0
+    for hit in hits:
+        told = hit._replace(body=f'{hit.body[:-1]},"ua":{json.dumps(hit.user_agent)}}}')
+        length = len(told.body.encode()) + _QUEUE_TIME_BYTES
+        if batch and (len(batch) == _COLLECTOR.max_batch_hits or size + length > _COLLECTOR.max_batch_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(told)
+        size += length
+    if batch:
+        yield batch
 
 
 class _Pump:
-    """One run: connections that take hits from a common source."""
+    """One run: connections that take requests (lists of hits) from a common source."""
 
     def __init__(
         self,
         target: Target,
-        hits: Iterator[tuple[LiveHit, float]],
+        requests: Iterator[list[_Sent]],
         rate: float | None,
         attempts: int,
         timeout: float,
@@ -111,7 +150,7 @@ class _Pump:
     ) -> None:
         self.account = Account()
         self.no_collector = 0
-        self._target, self._hits, self._rate = target, hits, rate
+        self._target, self._requests, self._rate = target, requests, rate
         self._attempts, self._timeout, self._patience = attempts, timeout, patience
         self._failures_in_a_row = 0
         self._started = 0.0
@@ -142,55 +181,78 @@ class _Pump:
 
     async def _connection(self, connection: Connection | None) -> None:
         account = self.account
-        for hit, happened in self._hits:
+        for hits in self._requests:
             if self.no_collector or self._failures_in_a_row >= self._patience:
                 account.gave_up = True
                 break
-            account.sent += 1
+            account.sent += len(hits)
             if self._rate is not None:
                 await asyncio.sleep(self._started + account.sent / self._rate - time.monotonic())
-            connection = await self._deliver(hit, happened, connection)
+            connection = await self._deliver(hits, connection)
         if connection is not None:
             connection.close()
 
-    async def _deliver(self, hit: LiveHit, happened: float, connection: Connection | None) -> Connection | None:
-        """Send a hit until its fate is known; gives the connection to go on with, if there is one."""
-        pause, reason = _FIRST_PAUSE_S, ""
+    async def _deliver(self, hits: list[_Sent], connection: Connection | None) -> Connection | None:
+        """Send hits until their fate is known; gives the connection to go on with, if there is one."""
+        pause, reasons = _FIRST_PAUSE_S, [""]
         for attempt in range(self._attempts):
             if attempt:
-                self.account.retries += 1
+                self.account.retries += len(hits)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
             try:
                 if connection is None or not connection.is_open:
                     connection = await self._target.connect(self._timeout)
-                queued = max(0, round((time.monotonic() - happened) * 1000))
-                request = self._target.request(hit.user_agent, f'{hit.body[:-1]},"qt":"{queued}"}}')
+                request = self._target.request(hits[0].user_agent, "\n".join([hit.line() for hit in hits]))
                 answer = await connection.send(request, self._timeout)
             except OSError as error:
-                reason = f"no answer ({error.strerror or error})"
+                reasons = [f"no answer ({error.strerror or error})"] * len(hits)
                 connection = None
                 continue
-            if answer.status < 300:
-                self.account.accepted += 1
-                self._failures_in_a_row = 0
-                return connection
-            reason = _reason(answer)
-            if answer.status in _NO_COLLECTOR:
-                self.no_collector = answer.status
-            if answer.status in _NO_COLLECTOR or (answer.status < 500 and answer.status != 429):
-                self.account.refused += 1
-                self.account.reasons[reason] += 1
-                self._failures_in_a_row = 0
+            hits, reasons = self._settle(hits, answer)
+            if not hits:
                 return connection
             pause = min(max(pause, answer.retry_after or 0), _LONGEST_PAUSE_S)
-        self.account.reasons[reason] += 1
-        self._failures_in_a_row += 1
+        self.account.reasons.update(reasons)
+        self._failures_in_a_row += len(hits)
         return connection
 
+    def _settle(self, hits: list[_Sent], answer: Answer) -> tuple[list[_Sent], list[str]]:
+        """Account for the hits whose fate an answer tells; gives those that are to be sent again, and why, each."""
+        account = self.account
+        if answer.status < 300 and len(hits) == 1:
+            account.accepted += 1
+            self._failures_in_a_row = 0
+            return [], []
+        again: list[_Sent] = []
+        reasons: list[str] = []
+        for hit, (status, reason) in zip(hits, _fates(answer, len(hits)), strict=True):
+            if status < 300:
+                account.accepted += 1
+            elif status in _NO_COLLECTOR or (status < 500 and status != 429):
+                account.refused += 1
+                account.reasons[reason] += 1
+                if status in _NO_COLLECTOR:
+                    self.no_collector = status
+            else:
+                again.append(hit)
+                reasons.append(reason)
+        if len(again) < len(hits):
+            self._failures_in_a_row = 0
+        return again, reasons
 
-def _reason(answer: Answer) -> str:
-    return f"{answer.status} {answer.body[:200].decode('utf-8', 'replace')}".strip()
+
+def _fates(answer: Answer, count: int) -> list[tuple[int, str]]:
+    """The status of each of `count` hits, and what was said of it; an answer that does not tell them apart is all of theirs."""
+    if count > 1:
+        try:
+            lines = json.loads(answer.body)["hits"]
+            fates = [(int(line["status"]), f"{line['status']} {line.get('error', '')}".strip()) for line in lines]
+        except (ValueError, TypeError, KeyError):
+            fates = []
+        if len(fates) == count:
+            return fates
+    return [(answer.status, f"{answer.status} {answer.body[:200].decode('utf-8', 'replace')}".strip())] * count
 
 
 def report(account: Account, url: str, name: str) -> Table:

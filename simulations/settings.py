@@ -2,7 +2,7 @@
 
     DATA_DIR        ./data: past dates go to archive/ and truth/ in it
     DATA_FOLDER     folder with the Coveo data set's CSVs; unset: traffic is generated
-    COLLECT_URL     http://127.0.0.1:<COLLECTOR_PORT>/collect: where the pumper sends to
+    COLLECT_URL     http://127.0.0.1:<COLLECTOR_PORT>/collect: where the pumper sends to; /batch for many hits a request
     COLLECTOR_PORT  8080
     N_EVENTS        5000: how many hits the pumper sends
     INGEST_ENV      local | emulated | production; checked, not used

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from benchmarks import replay, report, scaling, seed_sql
 from benchmarks.__main__ import PARTS, TINY, main, measure
-from benchmarks.measure import BenchmarkError, run_command, run_module
+from benchmarks.measure import BenchmarkError, Cost, run_command, run_module
 from simulations.config import TrafficConfig
 
 
@@ -161,3 +161,15 @@ def test_a_rival_that_does_not_end_is_stopped_and_named(tmp_path: Path) -> None:
     """The ancestor's SQL on ten million hits may outlast everybody's patience: that is a finding, not a hanging benchmark."""
     with pytest.raises(BenchmarkError, match=r"-c import time.* was stopped after 1 s, holding 0\.\d GB"):
         run_command([sys.executable, "-c", "import time; time.sleep(600)"], {}, tmp_path / "log", limit=1.0)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_stopped_rival_gives_a_lower_bound(tmp_path: Path, again: bool) -> None:
+    """Stopped after five times our time, it is known to be five times as slow, and no figures of its own are told."""
+    traffic = replay.simulate(tmp_path, hits=300, dates=1)
+    with traffic.data_dir("seed") as root:
+        found = replay._against_seed(traffic, root, Cost(0.02, 0.02, 100, {}), again=again)
+    which, faster = ("seed_again", "again_faster_than_seed") if again else ("seed", "faster_than_seed")
+    assert found.keys() == {f"{which}_stopped", faster}
+    assert "was stopped after" in found[f"{which}_stopped"]
+    assert found[faster]["wall"] >= 5

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 from collector.contract import queue_time_ms
 from collector.local_process import running_collector
 from simulations.config import LIVE_TRACKING_PREFIX
+from simulations.connection import Target
 from simulations.pump import Account, PumpError, pump
 from simulations.sources import MAX_SPAN_MS, LiveVisit, ages, generated_visits, source
 
@@ -31,8 +33,8 @@ OK: Answer = (200, {})
 
 @contextmanager
 def server(script: Script) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """An HTTP server that answers each hit as `script(hit, how often its z was seen before)` says; gives its address and
-    the hits it has seen."""
+    """An HTTP server that answers each hit as `script(hit, how often its z was seen before)` says, those sent to /batch as a
+    collector answers lines; gives its address and the hits it has seen."""
     seen: list[dict[str, Any]] = []
     times: Counter[str] = Counter()
     lock = threading.Lock()
@@ -41,20 +43,29 @@ def server(script: Script) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            hit = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            answers = [self.judge(line) for line in self.rfile.read(int(self.headers["Content-Length"])).splitlines()]
+            if None in answers:
+                self.close_connection = True
+                return
+            status, headers = max((answer for answer in answers if answer), key=itemgetter(0))
+            body = b"{}"
+            if self.path == "/batch":
+                lines = [{"line": number, "status": answer[0]} for number, answer in enumerate(answers, 1) if answer]
+                body = json.dumps({"hits": lines}).encode()
+                status = status if status >= 500 else min(answer[0] for answer in answers if answer)
+            self.send_response(status)
+            for name, value in {"Content-Length": f"{len(body)}", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def judge(self, line: bytes) -> Answer:
+            hit = json.loads(line)
             with lock:
                 seen.append(hit)
                 before = times[hit["z"]]
                 times[hit["z"]] += 1
-            answer = script(hit, before)
-            if answer is None:
-                self.close_connection = True
-                return
-            self.send_response(answer[0])
-            for name, value in {"Content-Length": "2", **answer[1]}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(b"{}")
+            return script(hit, before)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -169,6 +180,61 @@ def test_unavailable_and_broken_answers_are_tried_again_under_the_same_z() -> No
     for first, second in retried:
         assert int(second.pop("qt")) > int(first.pop("qt"))
         assert first == second
+
+
+def test_batches_arrive_as_single_hits_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To /batch the same hits go, many a request, and each keeps its browser, its visitor and its time."""
+    requests: list[str] = []
+    original = Target.request
+    monkeypatch.setattr(Target, "request", lambda self, *said: requests.append(said[1]) or original(self, *said))
+    visits = list(generated_visits(3_000, run=78))
+    with running_collector(tmp_path) as collector:
+        account = pump(visits, f"{collector.url}/batch", 3_000, concurrency=4)
+    assert (account.sent, account.accepted, account.exit_code()) == (3_000, 3_000, 0)
+    kept = {record["request"]["body"]["z"]: record for record in archived(tmp_path)}
+    assert len(kept) == 3_000
+    for hit in [hit for visit in visits for hit in visit][:3_000]:
+        sent = json.loads(hit.body)
+        record = kept[sent["z"]]
+        body = record["request"]["body"]
+        assert {name: value for name, value in body.items() if name != "qt"} == sent | {"ua": hit.user_agent}
+        assert abs(int(body["qt"]) - hit.age_ms) < 60_000
+    assert 3_000 / 20 <= len(requests) < 3_000 / 10
+
+
+def test_of_a_batch_only_what_was_not_taken_is_sent_again() -> None:
+    """Each line has its own fate: accepted lines are not sent twice, refused ones not again, unavailable ones until they are taken."""
+
+    def script(hit: dict[str, Any], before: int) -> Answer:
+        if hit["z"] < "4":
+            return (400, {})
+        return (503, {"Retry-After": "0"}) if hit["z"] < "8" and before == 0 else OK
+
+    with server(script) as (url, seen):
+        account = pump(generated_visits(300, run=6), url.replace("collect", "batch"), 300, concurrency=4)
+    times = Counter(hit["z"] for hit in seen)
+    assert len(times) == 300
+    assert all(count == (2 if "4" <= z < "8" else 1) for z, count in times.items())
+    refused = sum(z < "4" for z in times)
+    assert (account.accepted, account.refused, account.failed) == (300 - refused, refused, 0)
+    assert account.retries == sum(count - 1 for count in times.values()) > 20
+    assert account.reasons == Counter({"400": refused})
+
+
+def test_a_batch_whose_connection_broke_is_sent_again_whole() -> None:
+    """No answer tells nothing of any line: all go again, under the same `z`."""
+    broken: list[bool] = []
+
+    def script(hit: dict[str, Any], before: int) -> Answer:
+        if before == 0 and len(broken) < 3:
+            broken.append(True)
+            return None
+        return OK
+
+    with server(script) as (url, seen):
+        account = pump(generated_visits(100, run=7), url.replace("collect", "batch"), 100, concurrency=1)
+    assert (account.accepted, account.exit_code()) == (100, 0)
+    assert len(seen) == 100 + account.retries > 100
 
 
 def test_refused_hits_are_a_loss_unless_expected() -> None:
