@@ -65,10 +65,10 @@ lint: $(DEV) ## Lint and type-check
 	@MYPYPATH=build/typing $(BIN)/mypy
 	@cd dbt_models && DBT_DUCKDB_PATH=:memory: ../$(BIN)/sqlfluff lint models --disable-progress-bar
 
-bench: $(DEV) $(MANIFEST) ## Print the benchmarks (about twelve minutes)
+bench: $(DEV) $(MANIFEST) ## Print the benchmarks (about six minutes)
 	@$(BIN)/python -m benchmarks
 
-bench-full: $(DEV) $(MANIFEST) ## The same at up to 36 million hits (an hour and a half, 40 GB of disk)
+bench-full: $(DEV) $(MANIFEST) ## The same at up to 36 million hits (70 minutes idle, 40 GB of disk)
 	@$(BIN)/python -m benchmarks --full
 
 bench-check: $(DEV) $(MANIFEST) ## Run the benchmarks and say which ratios moved since the last committed results

@@ -129,6 +129,8 @@ def show(result: Result, out: Console) -> None:
         f"{result['machine']['processor']}, {result['machine']['cores']} cores, {result['machine']['memory_gb']} GB; "
         f"load average before: {busy}"
     )
+    if result["sizes"] != "full" and "replay" in parts:
+        out.print("Aims of a replay are for the sizes of --full: at fewer hits starting up weighs more.")
     out.print(_table("Ratios", RATIOS, parts))
     out.print(_table("Figures of this machine", FIGURES, parts))
     for name, why in parts.get("replay", {}).items():
@@ -189,7 +191,7 @@ def draw(result: Result, path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     parts = result["parts"]
     figure, ((stages, rivals), (growth, others)) = pyplot.subplots(2, 2, figsize=(13, 9), layout="constrained")
@@ -216,6 +218,7 @@ def draw(result: Result, path: Path) -> None:
             for field, label, colour in (("seconds", "wall", "#2f6f9f"), ("cpu_seconds", "processor", "#d98c3f")):
                 axes.plot([p[by] for p in ordered], [p[field] for p in ordered], "o-", label=label, color=colour)
             axes.set(title=f"A replay by {by}", xlabel=by, ylabel="seconds", ylim=(0, None))
+            axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
             axes.legend()
     busy = result["machine"]["load_average"][0]
     figure.suptitle(
