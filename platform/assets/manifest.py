@@ -4,7 +4,7 @@ Keys are <schema>/<model>. A model's code version covers its SQL, the macros it 
 far up: changing one makes the dates of that model, and of all that is below it, show as stale at once, and nothing else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -90,8 +90,8 @@ def _told(value: Any) -> str:
 class Models:
     """The models of a manifest, as far as the platform needs to know them.
 
-    `staging` names the views over the sources, which every build writes before what reads them. In `manifest` they count as
-    ephemeral: dagster-dbt then passes them over, and the graph goes from raw/logs straight to the marts.
+    A node is known by its unique id. `staging` are the views over the sources, which every build writes before what reads them.
+    In `manifest` they count as ephemeral: dagster-dbt then passes them over, and the graph goes from raw/logs straight to the marts.
     """
 
     manifest: Mapping[str, Any] = field(repr=False)
@@ -108,25 +108,58 @@ class Models:
         ]
         for node in staging:
             nodes[node["unique_id"]] = {**node, "config": {**node["config"], "materialized": "ephemeral"}}
-        return cls({**manifest, "nodes": nodes}, tuple(sorted(node["name"] for node in staging)))
+        return cls({**manifest, "nodes": nodes}, tuple(sorted(node["unique_id"] for node in staging)))
 
     @cached_property
     def translator(self) -> Translator:
         return Translator(self.manifest)
 
     def in_schemas(self, *schemas: str) -> list[str]:
-        """Names of the models that live in `schemas`, sorted."""
-        return sorted(node["name"] for node in self._models() if node["schema"].lower() in schemas)
+        """The models that live in `schemas`, sorted."""
+        return sorted(node["unique_id"] for node in self._models() if node["schema"].lower() in schemas)
 
-    @property
+    @cached_property
     def partitioned(self) -> list[str]:
         """The models that are built by date."""
         return self.in_schemas(*PARTITIONED_SCHEMAS)
 
-    @property
+    @cached_property
     def live(self) -> list[str]:
         """The views over raw and marts, built once."""
         return self.in_schemas(LIVE_SCHEMA)
+
+    def keys_of(self, unique_ids: Iterable[str]) -> list[AssetKey]:
+        """The asset keys of models."""
+        return [self.keys[unique_id] for unique_id in unique_ids]
+
+    def names_of(self, unique_ids: Iterable[str]) -> list[str]:
+        """Names of models, as the warehouse's ledger and relations have them."""
+        return [self.manifest["nodes"][unique_id]["name"] for unique_id in unique_ids]
+
+    def selectors(self, unique_ids: Iterable[str]) -> list[str]:
+        """Arguments of dbt's --select that match exactly these nodes.
+
+        A bare name also matches a folder: `events_live` is both, and so is `events`. The whole path of a node matches nothing else.
+        """
+        return [f"fqn:{'.'.join(self.manifest['nodes'][unique_id]['fqn'])}" for unique_id in unique_ids]
+
+    def tests_of(self, models: Collection[str]) -> list[str]:
+        """The tests of `models` that may run with them: all that they look at is among the models, or those are made from it.
+
+        A test that also looks at a sibling would find a date there that is not built yet.
+        """
+        known = {*models, *(found for unique_id in models for found in self._ancestors(unique_id))}
+        return sorted(
+            node["unique_id"]
+            for node in self.manifest["nodes"].values()
+            if node["resource_type"] == "test"
+            and known.issuperset(node["depends_on"]["nodes"])
+            and not {*models}.isdisjoint(node["depends_on"]["nodes"])
+        )
+
+    def _ancestors(self, unique_id: str) -> frozenset[str]:
+        nodes = self.manifest["nodes"].get(unique_id, {}).get("depends_on", {}).get("nodes", [])
+        return frozenset(nodes).union(*map(self._ancestors, nodes))
 
     @cached_property
     def keys(self) -> Mapping[str, AssetKey]:
@@ -142,6 +175,10 @@ class Models:
     def code_versions(self) -> Mapping[AssetKey, str]:
         """Code version by asset key."""
         return {self.keys[node["unique_id"]]: str(self.translator.get_code_version(node)) for node in self._models()}
+
+    def code_versions_of(self, unique_ids: Iterable[str]) -> dict[AssetKey, str]:
+        """Code versions of some models, by asset key."""
+        return {key: self.code_versions[key] for key in self.keys_of(unique_ids)}
 
     @cached_property
     def parents(self) -> Mapping[AssetKey, list[AssetKey]]:

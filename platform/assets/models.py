@@ -76,11 +76,11 @@ class Built:
 def build(
     dbt: DbtProject, warehouse: Warehouse, models: Models, select: Sequence[str], chosen: Window, log: Log
 ) -> Built:
-    """Build the nodes of `select` for the dates of `chosen`, note what they were built from, and count their rows."""
+    """Build the nodes of `select` (unique ids) for the dates of `chosen`, note what they were built from, and count their rows."""
     warehouse.create_tables()
     head = warehouse.head()
     inputs = input_versions(warehouse, chosen)
-    results = dbt.build([*models.staging, *select], chosen, log)
+    results = dbt.build(models.selectors([*models.staging, *select]), chosen, log)
     done = [result.name for result in results if result.unique_id in models.keys and result.succeeded]
     warehouse.mark_built(done, chosen.start, chosen.end, head)
     rows = {name: warehouse.row_counts(models.relations[name], chosen.start, chosen.end) for name in done}
@@ -90,6 +90,12 @@ def build(
         if "logs" in done and relation in models.relations.values()
     }
     return Built(results, rows, beside, inputs)
+
+
+def build_views(dbt: DbtProject, warehouse: Warehouse, models: Models, select: Sequence[str], log: Log) -> Built:
+    """Write the live views of `select` (unique ids) anew, and run their tests. They hold no rows: doing it twice changes nothing."""
+    warehouse.create_tables()
+    return Built(dbt.build(models.selectors([*models.staging, *select]), None, log))
 
 
 def materializations(
@@ -127,15 +133,17 @@ def checked(models: Models, built: Built, where: str) -> list[AssetCheckEvaluati
 
 
 def selection(context: AssetExecutionContext, models: Models) -> list[str]:
-    """The names dbt is to build: the selected models, and selected tests of models that are not selected."""
-    selected = [unique_id for unique_id, key in models.keys.items() if key in context.selected_asset_keys]
-    names = [models.manifest["nodes"][unique_id]["name"] for unique_id in selected]
+    """What dbt is to build, exactly: the selected models, those of their tests that are selected and have all they look at, and
+    selected tests of models that are not selected."""
+    chosen = [unique_id for unique_id, key in models.keys.items() if key in context.selected_asset_keys]
+    checks = context.selected_asset_check_keys
+    with_them = [test for test in models.tests_of(chosen) if models.test_keys.get(test) in checks]
     lone = [
-        models.manifest["nodes"][unique_id]["name"]
-        for unique_id, key in models.test_keys.items()
-        if key in context.selected_asset_check_keys and key.asset_key not in context.selected_asset_keys
+        test
+        for test, key in models.test_keys.items()
+        if key in checks and key.asset_key not in context.selected_asset_keys
     ]
-    return names + lone
+    return [*chosen, *dict.fromkeys([*with_them, *lone])]
 
 
 def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy: BackfillPolicy) -> AssetsDefinition:
@@ -144,7 +152,7 @@ def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy:
     @dbt_assets(
         name="models",
         manifest=models.manifest,
-        select=" ".join(models.partitioned),
+        select=" ".join(models.selectors(models.partitioned)),
         dagster_dbt_translator=models.translator,
         partitions_def=daily,
         backfill_policy=policy,
@@ -157,14 +165,10 @@ def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy:
         built = build(dbt, warehouse, models, selection(context, models), chosen, context.log.info)
         for result in built.results:
             key = models.keys.get(result.unique_id)
-            if key is not None and result.succeeded and key in context.selected_asset_keys:
+            if key is not None and result.succeeded:
                 yield from record(context, materializations(context.instance, models, built, result, chosen))
                 yield recorded(key)
-        tests = [
-            found
-            for found in checked(models, built, f"{chosen}")
-            if found.asset_check_key in context.selected_asset_check_keys
-        ]
+        tests = checked(models, built, f"{chosen}")
         yield from record(context, tests)
         yield from verdicts_given(context, [found.asset_check_key for found in tests])
         if built.failed:
@@ -174,19 +178,22 @@ def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy:
 
 
 def live_models(models: Models) -> AssetsDefinition:
-    """`events_live/*`: views, which read the marts' watermark when they are queried; building them only writes their SQL."""
+    """`events_live/*`: views, which read the marts' watermark when they are queried; building them only writes their SQL.
+
+    A backfill launches each as soon as what it reads is recorded, in several runs, while the run that writes the marts goes on.
+    """
 
     @dbt_assets(
         name="live_models",
         manifest=models.manifest,
-        select=" ".join(models.live),
+        select=" ".join(models.selectors(models.live)),
         dagster_dbt_translator=models.translator,
         pool=WAREHOUSE_POOL,
     )
     def build_live_models(
-        context: AssetExecutionContext, dbt: ResourceParam[DbtProject]
+        context: AssetExecutionContext, dbt: ResourceParam[DbtProject], warehouse: ResourceParam[Warehouse]
     ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
-        built = Built(dbt.build(selection(context, models), None, context.log.info))
+        built = build_views(dbt, warehouse, models, selection(context, models), context.log.info)
         for result in built.results:
             key = models.keys.get(result.unique_id)
             if key is not None and result.succeeded:

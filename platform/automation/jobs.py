@@ -15,7 +15,7 @@ SIMULATE = "simulate"
 def asset_jobs(models: Models, daily: DailyPartitionsDefinition, simulated: bool) -> list[UnresolvedAssetJobDefinition]:
     """`replay` (archive to published statistics, by date), `observe_archive` and, where traffic may be `simulated`,
     `simulate`."""
-    partitioned = [key for key in models.keys.values() if key.path[-1] in models.partitioned]
+    partitioned = models.keys_of(models.partitioned)
     jobs = [
         define_asset_job(
             REPLAY,

@@ -35,7 +35,7 @@ from ingestion_platform.assets.archive_events import archive_versions, changed_v
 from ingestion_platform.assets.checks import evaluate
 from ingestion_platform.assets.keys import OVERVIEW_1D, OVERVIEW_1H, PUBLISHED_OVERVIEW, USER_AGENTS, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
-from ingestion_platform.assets.models import Built, build, checked, materializations
+from ingestion_platform.assets.models import Built, build, build_views, checked, materializations
 from ingestion_platform.assets.raw_logs import readable, readable_spec, record_loads, summary
 from ingestion_platform.assets.user_agents import parse
 from ingestion_platform.assets.verdicts import refusal
@@ -87,15 +87,12 @@ class Refresh:
 
     def behind(self) -> list[date]:
         """The event dates that miss something the ledger has."""
-        return self.warehouse.behind(self.models.partitioned, self.settings.partitions_start, today() + ONE_DAY)
+        names = self.models.names_of(self.models.partitioned)
+        return self.warehouse.behind(names, self.settings.partitions_start, today() + ONE_DAY)
 
     def outdated(self) -> set[date]:
         """The event dates that were built by an older version of a model, or of the user agents' parser."""
-        versions = {USER_AGENTS: PARSER_VERSION} | {
-            key: version
-            for key, version in self.models.code_versions.items()
-            if key.path[-1] in self.models.partitioned
-        }
+        versions = {USER_AGENTS: PARSER_VERSION} | self.models.code_versions_of(self.models.partitioned)
         old = outdated(self.context.instance, versions).values()
         return {date.fromisoformat(key) for keys in old for key in keys if key is not None}
 
@@ -108,9 +105,9 @@ class Refresh:
     def _rebuild(self, chosen: Window) -> Generator[Event, None, None]:
         self.context.log.info(f"Rebuilding {chosen}")
         yield from parse(self.context, self.warehouse, chosen)
-        names = self.models.partitioned
+        everything = [*self.models.partitioned, *self.models.tests_of(self.models.partitioned)]
         yield from self._built(
-            build(self.dbt, self.warehouse, self.models, names, chosen, self.context.log.info), chosen
+            build(self.dbt, self.warehouse, self.models, everything, chosen, self.context.log.info), chosen
         )
         found = evaluate(self.context.instance, self.warehouse, self.settings.truth_folder, chosen)
         yield from record(self.context, found.events)
@@ -130,9 +127,12 @@ class Refresh:
 
     def live(self) -> Generator[Event, None, None]:
         """Write the live views whose SQL changed since they were written (or never were)."""
-        keys = {key for key in self.models.keys.values() if key.path[-1] in self.models.live}
-        if outdated(self.context.instance, {key: self.models.code_versions[key] for key in keys}):
-            yield from self._built(Built(self.dbt.build(self.models.live, None, self.context.log.info)), None)
+        models = self.models
+        if outdated(self.context.instance, models.code_versions_of(models.live)):
+            everything = [*models.live, *models.tests_of(models.live)]
+            yield from self._built(
+                build_views(self.dbt, self.warehouse, models, everything, self.context.log.info), None
+            )
 
     def _built(self, built: Built, chosen: Window | None) -> Generator[Event, None, None]:
         for result in built.results:

@@ -1,6 +1,6 @@
 """dbt, run inside the process of the Dagster run: one invocation builds the models of one window of dates.
 
-In: the manifest that `prepare` wrote, a window of event dates, node names. Out: one `NodeResult` a model or test.
+In: the manifest that `prepare` wrote, a window of event dates, selectors of nodes. Out: one `NodeResult` a model or test.
 
 Why in process and not dbt's command line: a subprocess costs 3 to 6 s of imports and a version look-up at the package index
 for each invocation, and outlives a killed run worker, holding DuckDB's lock. dbt keeps its DuckDB connection open when an
@@ -82,7 +82,7 @@ class DbtProject:
         return target / "manifest.json"
 
     def build(self, select: Sequence[str], window: Window | None, log: Log) -> list[NodeResult]:
-        """Build the nodes of `select` (names) and run their tests, for event dates [start, end) of `window`.
+        """Build what the selectors of `select` match, tests included and no others, for event dates [start, end) of `window`.
 
         Raises ModelsError only when dbt could not run at all; failed nodes are in the results.
         """
@@ -92,7 +92,7 @@ class DbtProject:
             if (known / _PARTIAL_PARSE).exists():
                 shutil.copy(known / _PARTIAL_PARSE, target / _PARTIAL_PARSE)
                 break
-        arguments = ["build", "--no-write-json", "--indirect-selection", "buildable", "--select", *select]
+        arguments = ["build", "--no-write-json", "--indirect-selection", "empty", "--select", *select]
         if window is not None:
             arguments += ["--event-time-start", f"{window.start}", "--event-time-end", f"{window.end}"]
         results = self._invoke(arguments, target, log)

@@ -119,6 +119,13 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield Place(tmp_path, instance)
 
 
+@pytest.fixture(scope="module")
+def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A platform that the tests of a module share."""
+    with DagsterInstance.ephemeral() as instance:
+        yield Place(tmp_path_factory.mktemp("shared"), instance)
+
+
 class DevServer:
     """A `make dev` of its own: DATA_DIR, port, processes."""
 
