@@ -18,6 +18,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
 
@@ -72,6 +73,13 @@ class Place:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query against the warehouse."""
         return wiring.warehouse(self.settings).query(sql)
+
+    def lose_a_row(self, day: date) -> None:
+        """Remove a row of `day` from `events.logs`, as a defect in a model would."""
+        with duckdb.connect(f"{self.settings.warehouse_file}") as connection:
+            one = "(select min(log_id) from events.logs where event_date = ?)"
+            (gone,) = connection.execute(f"delete from events.logs where log_id = {one}", [day]).fetchall()
+            assert gone == (1,)
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of the models that a reader sees."""
