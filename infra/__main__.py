@@ -3,7 +3,7 @@
     client -> endpoint -> collector -> delivery stream -> archive -> (announced to) pipe -> RAW.LOGS
                               \\-> fallback queue -> redrive -/
 
-Settings are read and checked before anything is declared. What each part is for, what it costs and how to take it
+Settings and the platform's SQL are read and checked before anything is declared. What each part is for, what it costs and how to take it
 down again is in README.md.
 """
 
@@ -12,20 +12,21 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 import pulumi_snowflake as snowflake
-from ingestion_path import policies, settings
+from ingestion_path import policies, raw_tables, settings
 from ingestion_path.access import Access
 from ingestion_path.alerts import Alerts, alarms_for
 from ingestion_path.archive import Archive
 from ingestion_path.delivery import DeliveryStream
-from ingestion_path.dotenv import env_block
 from ingestion_path.endpoint import Endpoint
 from ingestion_path.fallback import FallbackQueue, Redrive
 from ingestion_path.function import Function
-from ingestion_path.landing import Landing
 from ingestion_path.names import Names
+from ingestion_path.platform_environment import env_block
+from ingestion_path.snowpipe_ingestion import SnowpipeIngestion
 from ingestion_path.warehouse import Warehouse
 
 config = settings.read()
+raw = raw_tables.read()
 names = Names(config.stack, config.account)
 keep_logs = config.alerts.log_retention_days
 
@@ -78,9 +79,9 @@ collector = Function(
 )
 endpoint = Endpoint("endpoint", names, collector, config.endpoint, keep_logs, opts=clouds)
 
-warehouse = Warehouse("warehouse", names, config.snowflake, config.archive.protect, opts=clouds)
-landing = Landing("landing", names, archive, warehouse, config.snowflake, opts=clouds)
-access = Access("access", names, warehouse, landing, config.snowflake, opts=clouds)
+warehouse = Warehouse("warehouse", names, config.snowflake, raw, config.archive.protect, opts=clouds)
+snowpipe = SnowpipeIngestion("snowpipe", names, archive, warehouse, config.snowflake, raw, opts=clouds)
+access = Access("access", names, warehouse, snowpipe, config.snowflake, opts=clouds)
 # For the operator to attach to whatever runs Dagster; this program runs no platform.
 platform_reads_archive = aws.iam.Policy(
     "platform-reads-archive",

@@ -14,9 +14,9 @@ from typing import Any
 import pulumi
 import pulumi_snowflake as snowflake
 
-from .landing import Landing
 from .names import MODEL_SCHEMAS, RAW_SCHEMA, STAGING_SCHEMA, Names
 from .settings import SnowflakeSettings
+from .snowpipe_ingestion import SnowpipeIngestion
 from .warehouse import Warehouse
 
 CHANGE_ROWS = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"]
@@ -31,7 +31,7 @@ class Access(pulumi.ComponentResource):
         name: str,
         names: Names,
         warehouse: Warehouse,
-        landing: Landing,
+        snowpipe: SnowpipeIngestion,
         settings: SnowflakeSettings,
         opts: pulumi.ResourceOptions,
     ) -> None:
@@ -46,7 +46,7 @@ class Access(pulumi.ComponentResource):
             snowflake.GrantAccountRole(
                 f"{name}-{role}-inherited", role_name=roles[role].name, parent_role_name=parent, opts=inside
             )
-        for role, label, privileges, target in _grants(warehouse, landing):
+        for role, label, privileges, target in _grants(warehouse, snowpipe):
             snowflake.GrantPrivilegesToAccountRole(
                 f"{name}-{role}-{label}",
                 account_role_name=roles[role].name,
@@ -71,7 +71,7 @@ class Access(pulumi.ComponentResource):
         self.register_outputs({"user": self.user.name})
 
 
-def _grants(warehouse: Warehouse, landing: Landing) -> Iterator[Grant]:
+def _grants(warehouse: Warehouse, snowpipe: SnowpipeIngestion) -> Iterator[Grant]:
     database = {"on_account_object": {"object_type": "DATABASE", "object_name": warehouse.database.name}}
     compute = {"on_account_object": {"object_type": "WAREHOUSE", "object_name": warehouse.compute.name}}
     for role in ("read", "load", "write"):
@@ -83,9 +83,9 @@ def _grants(warehouse: Warehouse, landing: Landing) -> Iterator[Grant]:
     yield "load", "raw-tables-to-come", CHANGE_ROWS, _to_come("TABLES", raw)
     for label, table in (("logs", warehouse.logs), ("load-history", warehouse.load_history)):
         yield "load", label, CHANGE_ROWS, _on("TABLE", table.fully_qualified_name)
-    yield "load", "stage", ["USAGE"], _on("STAGE", landing.stage.fully_qualified_name)
-    yield "load", "file-format", ["USAGE"], _on("FILE FORMAT", landing.file_format.fully_qualified_name)
-    yield "load", "pipe", ["MONITOR", "OPERATE"], _on("PIPE", landing.pipe.fully_qualified_name)
+    yield "load", "stage", ["USAGE"], _on("STAGE", snowpipe.stage.fully_qualified_name)
+    yield "load", "file-format", ["USAGE"], _on("FILE FORMAT", snowpipe.file_format.fully_qualified_name)
+    yield "load", "pipe", ["MONITOR", "OPERATE"], _on("PIPE", snowpipe.pipe.fully_qualified_name)
 
     staging = warehouse.schemas[STAGING_SCHEMA].fully_qualified_name
     yield "write", "staging", ["USAGE", "CREATE VIEW"], {"on_schema": {"schema_name": staging}}

@@ -9,9 +9,11 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from collector.archive_keys import DATA_PREFIX, ERROR_PREFIX
+
 from . import policies
 from .archive import Archive
-from .names import DATA_PREFIX, ERROR_PREFIX, Names
+from .names import Names
 from .settings import Buffering
 
 

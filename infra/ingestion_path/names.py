@@ -2,8 +2,7 @@
 
 They are fixed, not generated: the platform's environment, the archive's object keys and the storage integration's
 trust all spell them, and a name that is known before its resource exists is what breaks the circle between Snowflake
-and IAM (landing.py). The key prefixes repeat `collector/archive_keys.py`, which this program must not import; a test
-compares the two.
+and IAM (snowpipe_ingestion.py).
 """
 
 from __future__ import annotations
@@ -11,9 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .settings import Account
-
-DATA_PREFIX = "stream_data/"
-ERROR_PREFIX = "stream_errors/"
 
 RAW_SCHEMA = "RAW"
 MODEL_SCHEMAS = ("EVENTS", "EVENTS_LIVE", "STATS")

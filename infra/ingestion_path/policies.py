@@ -13,7 +13,7 @@ from typing import Any
 
 import pulumi
 
-from .names import DATA_PREFIX, ERROR_PREFIX
+from collector.archive_keys import DATA_PREFIX, ERROR_PREFIX
 
 Policy = dict[str, Any]
 

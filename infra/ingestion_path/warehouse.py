@@ -10,7 +10,7 @@ import pulumi
 import pulumi_snowflake as snowflake
 
 from .names import MODEL_SCHEMAS, RAW_SCHEMA, STAGING_SCHEMA, Names
-from .raw_tables import LOAD_HISTORY, LOGS, Column
+from .raw_tables import RawLayer, RawTable
 from .settings import SnowflakeSettings
 
 
@@ -18,7 +18,13 @@ class Warehouse(pulumi.ComponentResource):
     """`database`, `schemas` by name, `logs` and `load_history`, `compute` (the virtual warehouse)."""
 
     def __init__(
-        self, name: str, names: Names, settings: SnowflakeSettings, protect: bool, opts: pulumi.ResourceOptions
+        self,
+        name: str,
+        names: Names,
+        settings: SnowflakeSettings,
+        raw: RawLayer,
+        protect: bool,
+        opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__("clickstream:snowflake:Warehouse", name, None, opts)
         self._inside = pulumi.ResourceOptions(parent=self)
@@ -41,8 +47,8 @@ class Warehouse(pulumi.ComponentResource):
             )
             for schema in (RAW_SCHEMA, STAGING_SCHEMA, *MODEL_SCHEMAS)
         }
-        self.logs = self._raw_table(f"{name}-logs", "LOGS", LOGS, ["ARRIVAL_DATE"])
-        self.load_history = self._raw_table(f"{name}-load-history", "LOAD_HISTORY", LOAD_HISTORY)
+        self.logs = self._raw_table(f"{name}-logs", raw.logs)
+        self.load_history = self._raw_table(f"{name}-load-history", raw.load_history)
 
         monitor = snowflake.ResourceMonitor(
             f"{name}-credits",
@@ -68,17 +74,13 @@ class Warehouse(pulumi.ComponentResource):
         )
         self.register_outputs({"database": self.database.name})
 
-    def _raw_table(
-        self, name: str, table: str, columns: tuple[Column, ...], cluster_by: list[str] | None = None
-    ) -> snowflake.Table:
+    def _raw_table(self, name: str, table: RawTable) -> snowflake.Table:
         return snowflake.Table(
             name,
-            name=table,
+            name=table.name,
             database=self.database.name,
             schema=self.schemas[RAW_SCHEMA].name,
-            columns=[{"name": column.name, "type": column.type} for column in columns],
-            cluster_bies=cluster_by,
-            # A changed column would replace the table: LOGS emptied under a ledger that says all is
-            # loaded. A person decides that.
+            columns=[{"name": column, "type": type_} for column, type_ in table.columns.items()],
+            cluster_bies=list(table.cluster_by) or None,
             opts=self._holds_data,
         )

@@ -1,7 +1,7 @@
 """The SQL of the Snowflake warehouse's raw layer, read from the files in snowflake/.
 
-tables.sql        what RAW and EVENTS.USER_AGENTS consist of; infra/ declares two of the tables too, and tests compare them
-copy_logs.sql     the COPY; the pipe of infra/ runs the same SELECT, and a test compares them
+tables.sql        what RAW and EVENTS.USER_AGENTS consist of; infra/ reads it and declares two of the tables
+copy_logs.sql     the COPY; infra/ reads it, and its pipe runs the same SELECT
 statements.sql    everything else, each statement under its name
 """
 

@@ -96,7 +96,7 @@ MAY: dict[str, list[tuple[str, str]]] = {
         ),
         ("logs:PutLogEvents", "delivery log"),
     ],
-    "landing-role": [*_READ, *_LIST],
+    "snowpipe-role": [*_READ, *_LIST],
     "platform-reads-archive": [*_READ, *_LIST],
 }
 
@@ -114,7 +114,7 @@ def policy_problems(graph: Graph) -> list[str]:
         wanted = set(MAY.get(role, []))
         problems += [f"{role} may call {action} on {label}" for action, label in sorted(may - wanted)]
         problems += [f"{role} cannot call {action} on {label}" for action, label in sorted(wanted - may)]
-        if role in ("landing-role", "platform-reads-archive"):
+        if role in ("snowpipe-role", "platform-reads-archive"):
             for elsewhere in ({"s3:prefix": "private/"}, {}):
                 if is_allowed(policies, "s3:ListBucket", arns["bucket"], context=elsewhere):
                     problems.append(f"{role} may list the bucket outside the archive")
@@ -132,7 +132,7 @@ def trust_problems(graph: Graph) -> list[str]:
         "collector-role": [(lambda_, external_id) for external_id in ids],
         "redrive-role": [(lambda_, external_id) for external_id in ids],
         "delivery-role": [(firehose, account)],
-        "landing-role": [(snowflake, EXTERNAL_ID)],
+        "snowpipe-role": [(snowflake, EXTERNAL_ID)],
     }
     problems = []
     for role in graph.of("Role"):

@@ -6,8 +6,10 @@ on a program with a defect put in (test_infra_mutations.py) they must find it.
 
 from __future__ import annotations
 
+import io
 import json
 
+from dotenv import dotenv_values
 from infra_harness import SECRETS, Graph, Node
 
 # What must exist before what: (later, earlier). Most follow from outputs; those marked * only from depends_on.
@@ -22,15 +24,15 @@ EDGES = (
     ("archive-lifecycle", "archive-versions"),  # *
     ("endpoint-stage", "endpoint-post-collect"),  # *
     ("alerts-budget", "alerts-policy"),  # *
-    ("landing-role", "landing-integration"),
-    ("landing-pipe", "landing-may-read"),  # *
-    ("landing-pipe", "warehouse-logs"),
-    ("landing-pipe", "landing-stage"),
-    ("landing-announce", "landing-pipe"),
-    ("landing-stage", "landing-integration"),
+    ("snowpipe-role", "snowpipe-integration"),
+    ("snowpipe-pipe", "snowpipe-may-read"),  # *
+    ("snowpipe-pipe", "warehouse-logs"),
+    ("snowpipe-pipe", "snowpipe-stage"),
+    ("snowpipe-announce", "snowpipe-pipe"),
+    ("snowpipe-stage", "snowpipe-integration"),
 )
 # The circle must stay open: the integration may not wait for the role that trusts it.
-NO_EDGES = (("landing-integration", "landing-role"),)
+NO_EDGES = (("snowpipe-integration", "snowpipe-role"),)
 
 EXPORTS = {"endpoint", "bucket", "stream", "database", "roles", "stuckQueue", "platformPolicy", "env"}
 ENV_NAMES = [
@@ -105,13 +107,13 @@ def protection_problems(graph: Graph, protected: bool) -> list[str]:
 def export_problems(graph: Graph) -> list[str]:
     """Missing outputs, an `.env` block that lacks a name, and any secret in an output."""
     problems = [f"output {name}: missing or unexpected" for name in set(graph.exports) ^ EXPORTS]
-    lines = str(graph.exports.get("env", "")).splitlines()
-    names = [line.partition("=")[0] for line in lines]
-    if names != ENV_NAMES:
-        problems.append(f".env block: {names}")
-    problems += [
-        f".env block: {line!r} cannot be read by every reader of .env" for line in lines if set(line) & set("\"'$# ")
-    ]
+    block = str(graph.exports.get("env", ""))
+    values = dotenv_values(stream=io.StringIO(block))
+    if list(values) != ENV_NAMES:
+        problems.append(f".env block: {list(values)}")
+    # The platform's reader of .env gives each value as it was exported: nothing to quote, expand or cut at a `#`.
+    if "".join(f"{name}={value}\n" for name, value in values.items()) != block:
+        problems.append(f".env block is read otherwise than written: {values}")
     everything = json.dumps(graph.exports)
     problems += [
         "a secret is in an output"
@@ -129,8 +131,8 @@ def secrecy_problems(graph: Graph) -> list[str]:
             text = json.dumps(value, default=str)
             if key not in node.secret_inputs and any(json.dumps(secret)[1:-1] in text for secret in SECRETS.values()):
                 if (
-                    node.name == "landing-role"
-                    and "describeOutputs" in find(graph, "landing-integration").secret_outputs
+                    node.name == "snowpipe-role"
+                    and "describeOutputs" in find(graph, "snowpipe-integration").secret_outputs
                 ):
                     continue  # the engine marks it, because it comes from a secret output; the mocks cannot
                 problems.append(f"{node.name}.{key} holds a secret in plain text")

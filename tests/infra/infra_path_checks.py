@@ -166,7 +166,7 @@ def fallback_problems(graph: Graph) -> list[str]:
 
 def announcement_problems(graph: Graph) -> list[str]:
     """S3 does not tell the pipe of each new object of the archive, and of nothing else."""
-    given = find(graph, "landing-announce").inputs["queues"]
+    given = find(graph, "snowpipe-announce").inputs["queues"]
     good = (
         len(given) == 1
         and given[0]["filterPrefix"] == archive_keys.DATA_PREFIX

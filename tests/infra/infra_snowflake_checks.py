@@ -74,12 +74,12 @@ def _short(name: str, database: str) -> str:
     return name.replace('"', "").removeprefix(f"{database}.")
 
 
-def landing_problems(graph: Graph) -> list[str]:
+def snowpipe_problems(graph: Graph) -> list[str]:
     """An integration, role, stage and pipe that do not speak of the same thing."""
     integration, stage, pipe = (
-        find(graph, name).inputs for name in ("landing-integration", "landing-stage", "landing-pipe")
+        find(graph, name).inputs for name in ("snowpipe-integration", "snowpipe-stage", "snowpipe-pipe")
     )
-    role = find(graph, "landing-role").inputs["name"]
+    role = find(graph, "snowpipe-role").inputs["name"]
     url = f"s3://{find(graph, 'archive Bucket').inputs['bucket']}/stream_data/"
     (account,) = json.loads(graph.named("aws", "pulumi:providers:aws").inputs["allowedAccountIds"])
     problems = []
@@ -91,9 +91,9 @@ def landing_problems(graph: Graph) -> list[str]:
         problems.append(f"the integration names {integration['storageAwsRoleArn']}, the role is {role}")
     if integration["storageAwsExternalId"] != EXTERNAL_ID or stage["storageIntegration"] != integration["name"]:
         problems.append("external id or integration is another")
-    if pipe["autoIngest"] is not True or find(graph, "landing-pipe").on_error != ("wait-for-iam",):
+    if pipe["autoIngest"] is not True or find(graph, "snowpipe-pipe").on_error != ("wait-for-iam",):
         problems.append("the pipe does not ingest by itself, or does not wait for IAM")
-    if "ON_ERROR = CONTINUE" not in pipe["copyStatement"]:
+    if "on_error = continue" not in pipe["copyStatement"]:
         problems.append("one bad line costs its whole file")
     return problems
 

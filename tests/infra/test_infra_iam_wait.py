@@ -13,10 +13,10 @@ from infra_harness import INFRA
 
 
 @pytest.fixture
-def landing() -> Iterator[ModuleType]:
+def ingestion() -> Iterator[ModuleType]:
     """The component's module, imported the way the program does."""
     sys.path.insert(0, str(INFRA))
-    yield importlib.import_module("ingestion_path.landing")
+    yield importlib.import_module("ingestion_path.snowpipe_ingestion")
     sys.path.remove(str(INFRA))
 
 
@@ -32,29 +32,30 @@ def failure(*errors: str) -> pulumi.ErrorHookArgs:
         "User: arn:aws:iam::1:user/x is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::2:role/y",
     ],
 )
-def test_pipe_waits_while_iam_spreads(landing: ModuleType, monkeypatch: pytest.MonkeyPatch, message: str) -> None:
+def test_pipe_waits_while_iam_spreads(ingestion: ModuleType, monkeypatch: pytest.MonkeyPatch, message: str) -> None:
     """The first pipe on a new role fails for a while; instead of a sleep at every deployment that failure is retried."""
     waits: list[float] = []
-    monkeypatch.setattr(landing.time, "sleep", waits.append)
-    assert landing.wait_for_iam(failure(message)) is True
-    assert waits == [landing.SECONDS_BETWEEN_TRIES]
+    monkeypatch.setattr(ingestion.time, "sleep", waits.append)
+    assert ingestion.wait_for_iam(failure(message)) is True
+    assert waits == [ingestion.SECONDS_BETWEEN_TRIES]
 
 
-def test_wait_for_iam_ends(landing: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_for_iam_ends(ingestion: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """A trust policy that is really wrong must fail the deployment, after three minutes at most."""
     waits: list[float] = []
-    monkeypatch.setattr(landing.time, "sleep", waits.append)
+    monkeypatch.setattr(ingestion.time, "sleep", waits.append)
     errors: list[str] = []
     while True:
         errors.insert(0, "Error assuming AWS_ROLE")
-        if not landing.wait_for_iam(failure(*errors)):
+        if not ingestion.wait_for_iam(failure(*errors)):
             break
-    assert len(errors) == landing.TRIES and sum(waits) <= 180
+    assert len(errors) == ingestion.TRIES and sum(waits) <= 180
 
 
-def test_other_failures_are_not_retried(landing: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_failures_are_not_retried(ingestion: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """A syntax error in the COPY is as wrong in twenty seconds as now."""
-    monkeypatch.setattr(landing.time, "sleep", lambda _: pytest.fail("waited"))
+    monkeypatch.setattr(ingestion.time, "sleep", lambda _: pytest.fail("waited"))
     assert (
-        landing.wait_for_iam(failure("SQL compilation error: syntax error line 1", "Error assuming AWS_ROLE")) is False
+        ingestion.wait_for_iam(failure("SQL compilation error: syntax error line 1", "Error assuming AWS_ROLE"))
+        is False
     )

@@ -34,7 +34,7 @@ from infra_path_checks import (
     route_problems,
 )
 from infra_shape import shape_problems
-from infra_snowflake_checks import compute_problems, grant_problems, landing_problems
+from infra_snowflake_checks import compute_problems, grant_problems, snowpipe_problems
 
 
 def unprotected(graph: Graph) -> list[str]:
@@ -74,13 +74,13 @@ MUTATIONS = [
     # order
     Mutation("stream before its policy", "ingestion_path/delivery.py", "depends_on=[may_deliver]", "depends_on=[]", edge_problems),
     Mutation("function before its policies", "ingestion_path/function.py", "depends_on=granted", "depends_on=[]", edge_problems),
-    Mutation("pipe before the role can read", "ingestion_path/landing.py", "depends_on=[may_read],", "", edge_problems),
+    Mutation("pipe before the role can read", "ingestion_path/snowpipe_ingestion.py", "depends_on=[may_read],", "", edge_problems),
     Mutation("stage before its routes", "ingestion_path/endpoint.py", "depends_on=routes", "depends_on=[]", edge_problems),
     # the archive and the way to it
     Mutation("objects a replay cannot read", "ingestion_path/archive.py", '"GLACIER_IR"', '"GLACIER"', archive_problems),
     Mutation("public policies", "ingestion_path/archive.py", "block_public_policy=True", "block_public_policy=False", archive_problems),
     Mutation("another key layout", "ingestion_path/delivery.py", '"prefix": DATA_PREFIX', '"prefix": "hits/"', delivery_problems),
-    Mutation("announces another folder", "ingestion_path/landing.py", '"filter_prefix": DATA_PREFIX', '"filter_prefix": "hits/"', announcement_problems),
+    Mutation("announces another folder", "ingestion_path/snowpipe_ingestion.py", '"filter_prefix": DATA_PREFIX', '"filter_prefix": "hits/"', announcement_problems),
     Mutation("bucket unprotected", "ingestion_path/archive.py", "protect=settings.protect)", "protect=False)", unprotected),
     Mutation("raw table unprotected", "ingestion_path/warehouse.py", "opts=self._holds_data,", "opts=self._inside,", unprotected),
     # the door
@@ -99,7 +99,7 @@ MUTATIONS = [
     Mutation("any account", "__main__.py", "allowed_account_ids=[config.account.id],", "", tag_problems),
     Mutation("secret in an output", "__main__.py", '"AWS_REGION": config.account.region', '"AWS_REGION": config.snowflake.external_id', export_problems),
     Mutation("secret in plain text", "ingestion_path/setting_reader.py", "pulumi.Output.secret(value)", "pulumi.Output.from_input(value)", secrecy_problems),
-    Mutation("secret told by Snowflake", "ingestion_path/landing.py", '["describeOutputs"]', "[]", secrecy_problems),
+    Mutation("secret told by Snowflake", "ingestion_path/snowpipe_ingestion.py", '["describeOutputs"]', "[]", secrecy_problems),
     # shape
     Mutation("the seed's name", "ingestion_path/delivery.py", '"buffering_size"', '"buffer_size"', shape_problems),
     Mutation("a bool for a word", "ingestion_path/warehouse.py", 'with_managed_access="true"', "with_managed_access=True", shape_problems),
@@ -107,16 +107,17 @@ MUTATIONS = [
     Mutation("analysts see raw hits", "ingestion_path/access.py", "for schema in MODEL_SCHEMAS:", "for schema in (RAW_SCHEMA, *MODEL_SCHEMAS):", grant_problems),
     Mutation("analysts write", "ingestion_path/access.py", '["SELECT"], _to_come', "CHANGE_ROWS, _to_come", grant_problems),
     Mutation("platform is SYSADMIN", "ingestion_path/access.py", "role_name=self.write.name, user_name", 'role_name="SYSADMIN", user_name', grant_problems),
-    Mutation("a bad line costs its file", "ingestion_path/raw_tables.py", "ON_ERROR = CONTINUE", "ON_ERROR = SKIP_FILE", landing_problems),
-    Mutation("no wait for IAM", "ingestion_path/landing.py", "hooks=pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(\"wait-for-iam\", wait_for_iam)]),", "", landing_problems),
+    Mutation("a bad line costs its file", "ingestion_path/raw_tables.py", r'(r"\nforce = true", ""),', r'(r"\non_error = continue\nforce = true", ""),', snowpipe_problems),
+    Mutation("no wait for IAM", "ingestion_path/snowpipe_ingestion.py", "hooks=pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(\"wait-for-iam\", wait_for_iam)]),", "", snowpipe_problems),
     Mutation("no credit limit", "ingestion_path/warehouse.py", "resource_monitor=monitor.name", 'resource_monitor="OTHER"', compute_problems),
 ]  # fmt: skip
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the program that can be spoiled; the collector stands beside it as in the repository."""
-    (tmp_path / "collector").symlink_to(ROOT / "collector")
+    """A copy of the program that can be spoiled; what it reads stands beside it as in the repository."""
+    for beside in ("collector", "platform"):
+        (tmp_path / beside).symlink_to(ROOT / beside)
     return Path(shutil.copytree(INFRA, tmp_path / "infra", ignore=shutil.ignore_patterns("__pycache__")))
 
 

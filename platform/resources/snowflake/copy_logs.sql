@@ -1,5 +1,5 @@
 -- The loader's COPY: the lines of the named objects (at most 1,000, relative to the stage) become rows of RAW.LOGS, whatever COPY's own
--- history says: which objects are missing is decided by file name before. The pipe of infra/ runs the same SELECT; a test compares the two.
+-- history says: which objects are missing is decided by file name before. The pipe of infra/ runs the same SELECT, read from this file.
 --
 -- A load takes no CTE and only few functions, and none here may raise on a strange value, hence the repetition and TRY_. `:files` is
 -- replaced by the loader with quoted keys of a checked layout.

@@ -1,4 +1,4 @@
-"""The landing zone: Snowflake reads the archive, and loads each object when S3 announces it.
+"""Snowpipe: Snowflake reads the archive, and loads each object when S3 announces it.
 
 The integration must name the IAM role, and the role must trust the IAM user that Snowflake makes for the integration.
 The circle is only in the trust policy, so: the role's ARN is computed (names.py), the integration is made first with
@@ -15,10 +15,12 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_snowflake as snowflake
 
+from collector.archive_keys import DATA_PREFIX
+
 from . import policies
 from .archive import Archive
-from .names import DATA_PREFIX, RAW_SCHEMA, Names
-from .raw_tables import copy_into_logs
+from .names import RAW_SCHEMA, Names
+from .raw_tables import RawLayer
 from .settings import SnowflakeSettings
 from .warehouse import Warehouse
 
@@ -38,7 +40,7 @@ def wait_for_iam(failure: pulumi.ErrorHookArgs) -> bool:
     return True
 
 
-class Landing(pulumi.ComponentResource):
+class SnowpipeIngestion(pulumi.ComponentResource):
     """`stage`, `file_format`, `pipe`, and the role that reads the archive for Snowflake."""
 
     def __init__(
@@ -48,9 +50,10 @@ class Landing(pulumi.ComponentResource):
         archive: Archive,
         warehouse: Warehouse,
         settings: SnowflakeSettings,
+        raw: RawLayer,
         opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__("clickstream:snowflake:Landing", name, None, opts)
+        super().__init__("clickstream:snowflake:SnowpipeIngestion", name, None, opts)
         inside = pulumi.ResourceOptions(parent=self)
         url = pulumi.Output.concat("s3://", archive.bucket.bucket, "/", DATA_PREFIX)
         database, schema = warehouse.database.name, warehouse.schemas[RAW_SCHEMA].name
@@ -66,12 +69,14 @@ class Landing(pulumi.ComponentResource):
             # It repeats the external id, which would otherwise stand in the state in plain text.
             opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["describeOutputs"]),
         )
-        said = self.integration.describe_outputs[0]
+        integration_facts = self.integration.describe_outputs[0]
         role = aws.iam.Role(
             f"{name}-role",
             name=names.snowflake_reader_role,
             assume_role_policy=policies.document(
-                policies.snowflake_trust, iam_user_arn=said.iam_user_arn, external_id=said.external_id
+                policies.snowflake_trust,
+                iam_user_arn=integration_facts.iam_user_arn,
+                external_id=integration_facts.external_id,
             ),
             opts=inside,
         )
@@ -102,7 +107,7 @@ class Landing(pulumi.ComponentResource):
                 table=warehouse.logs.fully_qualified_name,
                 stage=self.stage.fully_qualified_name,
                 file_format=self.file_format.fully_qualified_name,
-            ).apply(lambda known: copy_into_logs(**known)),
+            ).apply(lambda known: raw.copy_into_logs(**known)),
             database=database,
             schema=schema,
             opts=pulumi.ResourceOptions(
