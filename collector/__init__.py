@@ -1,9 +1,11 @@
 """The collector: hits in over HTTP, records out to a delivery stream, the same code in Lambda and on a laptop.
 
-    contract, parameters          what a hit is and how it is read
+    contract, parameters, texts   what a hit is and how it is read
     records, fast_json            what becomes of it in the archive
-    web, intake, verdicts         a request, how it is judged, what it is answered
-    privacy, settings             what may reach disk, what an operator can set
+    web, bodies, gzip_bodies,     a request, how its hits are read,
+    intake, verdicts              how it is judged, what it is answered
+    privacy, payloads, spellings  what may reach disk, of a hit and of a refused request
+    settings                      what an operator can set
     gateway, handler, delivery,   Lambda: API Gateway's events, the entry, Firehose and the fallback queue,
     telemetry, redrive            counters, the way back from the queue
     server, serving, __main__,    the laptop: the application, how it is served, commands,

@@ -10,15 +10,16 @@ Only the standard library is imported: this module runs in Lambda and is shared 
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from collector.parameters import CHOICES, INDEX_BOUNDS, NON_NEGATIVE, PARAMETERS, Kind, Parameter
+from collector.spellings import words_in
+from collector.texts import BLANKS, Number, read_json
 
 # `event_at` is received_at minus the queue time; the protocol does not promise to take hits older than this.
 MAX_QUEUE_TIME_MS = 4 * 60 * 60 * 1000
@@ -51,29 +52,13 @@ class HitError(ValueError):
 # ---------------------------------------------------------------------------------------------------------------------
 # Reading
 # ---------------------------------------------------------------------------------------------------------------------
-class _Number(str):
-    """A JSON number's literal text, told apart from a JSON string until we know whether it is nested."""
-
-
-def _no_such_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_no_such_constant, strict=False)
-
-
 def parse_json(text: str) -> Hit:
     """Read a hit from a JSON object: numbers as their literal text, true/false as words, null left out, nesting kept.
 
     Raises HitError (`malformed_json`, `not_an_object`).
     """
-    text = text.strip()
     try:
-        value, end = _DECODER.raw_decode(text)
-        if end != len(text):
-            raise ValueError(f"more follows the object at character {end}")
-    except RecursionError:
-        raise HitError("malformed_json", "the JSON is nested too deeply") from None
+        value = read_json(text)
     except ValueError as error:
         raise HitError("malformed_json", f"the body is not JSON: {error}") from None
     if type(value) is not dict:
@@ -87,7 +72,7 @@ def _flatten(value: dict[str, Any]) -> Hit:
         kind = type(item)
         if kind is str:
             hit[key] = item
-        elif kind is _Number:
+        elif kind is Number:
             hit[key] = str(item)
         elif item is True:
             hit[key] = "true"
@@ -95,6 +80,8 @@ def _flatten(value: dict[str, Any]) -> Hit:
             hit[key] = "false"
         elif item is not None:
             hit[key] = _nested(item, 1)
+        elif "aip" in words_in(key):  # it asks for a cut address by being there, whatever it says
+            hit[key] = ""
     return hit
 
 
@@ -106,7 +93,7 @@ def _nested(value: Any, depth: int) -> Any:
         return {key: _nested(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
         return [_nested(item, depth + 1) for item in value]
-    if isinstance(value, _Number):
+    if isinstance(value, Number):
         if len(value) <= 18 and "e" not in value.lower():
             number = float(value) if "." in value else int(value)
             if repr(number) == value:
@@ -142,7 +129,7 @@ def _unquote(text: str) -> str:
 def parse_body(text: str) -> Hit:
     """Read a hit from a body whose content type does not matter: a body that opens with `{` or `[` is JSON, all others
     are form-encoded (beacons say text/plain for both, and command lines say form for both). Raises HitError."""
-    text = text.strip()
+    text = text.strip(BLANKS)
     return parse_json(text) if text[:1] in ("{", "[") else parse_form(text)
 
 
@@ -158,7 +145,7 @@ def require_hit(hit: Mapping[str, Any]) -> None:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    return isinstance(value, str) and bool(value.strip(BLANKS))
 
 
 @lru_cache(maxsize=1024)

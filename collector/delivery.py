@@ -25,10 +25,11 @@ MAX_QUEUE_BYTES = 256_000
 
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
-# How long one call to a service may take, and what is left over for the last one, the fallback queue and the answer.
+# How long one call to a service may take, and what is kept for the answer.
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 2.0
-RESERVED_SECONDS = 4.0
+CALL_SECONDS = CONNECT_SECONDS + READ_SECONDS
+ANSWER_SECONDS = 1.0
 
 # Worth another try. Any other error of the service (no such stream, no permission) will not pass by waiting.
 PASSING_ERRORS = frozenset(
@@ -76,31 +77,42 @@ class FirehoseDelivery:
         self._sleep, self._clock = sleep, clock
 
     def deliver(self, records: Sequence[bytes], seconds: float) -> Delivery:
-        """Deliver within `seconds`. Raises nothing for what the services refuse; `undelivered` tells."""
+        """Deliver within `seconds`. Raises nothing for what the services refuse; `undelivered` tells.
+
+        No call begins that could outlast its time, be both services silent: the stream's last one leaves room for one
+        to the queue, the queue's last one for the answer. Only the very first is made in any case.
+        """
         delivery = Delivery()
-        left = self._to_firehose(records, self._clock() + seconds - RESERVED_SECONDS, delivery)
+        last_call = self._clock() + seconds - ANSWER_SECONDS - CALL_SECONDS
+        left = self._to_firehose(records, last_call - CALL_SECONDS if self._queue_url else last_call, delivery)
         if left and self._queue_url:
-            left = self._to_queue(records, left, delivery)
+            left = self._to_queue(records, left, delivery, last_call)
         delivery.undelivered = set(left)
         return delivery
 
-    def _to_firehose(self, records: Sequence[bytes], deadline: float, delivery: Delivery) -> Positions:
+    def _to_firehose(self, records: Sequence[bytes], last_call: float, delivery: Delivery) -> Positions:
         left: Positions = list(range(len(records)))
+        last_call = max(last_call, self._clock())
         pause = FIRST_PAUSE_SECONDS
         while True:
-            left, passing = self._put(records, left, delivery)
+            left, passing = self._put(records, left, delivery, last_call)
             wait = random.uniform(pause / 2, pause)
-            if not left or not passing or self._clock() + wait >= deadline:
+            if not left or not passing or self._clock() + wait >= last_call:
                 return left
             self._sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             delivery.retries += 1
 
-    def _put(self, records: Sequence[bytes], positions: Positions, delivery: Delivery) -> tuple[Positions, bool]:
+    def _put(
+        self, records: Sequence[bytes], positions: Positions, delivery: Delivery, last_call: float
+    ) -> tuple[Positions, bool]:
         """One round. Gives the positions refused, and whether waiting may help."""
         refused: Positions = []
         passing = True
-        for call in _calls(records, positions, MAX_CALL_RECORDS, MAX_CALL_BYTES):
+        for number, call in enumerate(_calls(records, positions, MAX_CALL_RECORDS, MAX_CALL_BYTES)):
+            if number and self._clock() > last_call:
+                refused += call
+                continue
             try:
                 response = self._firehose.put_record_batch(
                     DeliveryStreamName=self._stream, Records=[{"Data": records[position]} for position in call]
@@ -125,7 +137,9 @@ class FirehoseDelivery:
                         refused.append(position)
         return refused, passing
 
-    def _to_queue(self, records: Sequence[bytes], positions: Positions, delivery: Delivery) -> Positions:
+    def _to_queue(
+        self, records: Sequence[bytes], positions: Positions, delivery: Delivery, last_call: float
+    ) -> Positions:
         """Queue what Firehose refused. SQS bars a few characters that JSON may escape, so each message is in ASCII."""
         messages = {
             position: json.dumps(json.loads(records[position]), separators=(",", ":")) for position in positions
@@ -133,6 +147,10 @@ class FirehoseDelivery:
         sizes = {position: message.encode() for position, message in messages.items()}
         refused: Positions = []
         for call in _calls(sizes, positions, MAX_QUEUE_MESSAGES, MAX_QUEUE_BYTES):
+            if self._clock() > last_call:
+                delivery.error = delivery.error or "OutOfTime"
+                refused += call
+                continue
             try:
                 response = self._sqs.send_message_batch(
                     QueueUrl=self._queue_url,

@@ -15,6 +15,10 @@ from collector.web import Request, Response, hostname_of
 
 Event = Mapping[str, Any]
 
+MAX_METHOD_LENGTH = 32
+# Epoch milliseconds that a warehouse's timestamps take: below the year 10000.
+MAX_RECEIVED_AT = 253_402_300_800_000
+
 
 def request_of(event: Any) -> tuple[Request, int | None]:
     """The request in a Lambda event, and when the gateway received it (epoch ms; None where it does not say)."""
@@ -31,7 +35,7 @@ def request_of(event: Any) -> tuple[Request, int | None]:
         query, received_at = _query(event), context.get("requestTimeEpoch")
     host = _string(context.get("domainName")) or headers.get("host", "")
     request = Request(
-        method=_string(method).upper(),
+        method=_string(method).upper()[:MAX_METHOD_LENGTH],
         path=_without_stage(_string(path), context.get("stage")),
         query=query,
         headers=headers,
@@ -39,7 +43,9 @@ def request_of(event: Any) -> tuple[Request, int | None]:
         hostname=hostname_of(host),
         address=_string(address) or None,
     )
-    return request, received_at if type(received_at) is int and received_at > 0 else None
+    if type(received_at) is not int or not 0 < received_at < MAX_RECEIVED_AT:
+        received_at = None
+    return request, received_at
 
 
 def answer_of(response: Response, method: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Lambda's entry: API Gateway event in (payload format 1.0 or 2.0), acknowledged hit or honest refusal out.
 
     handler    collector.handler.handler
-    timeout    10 s or more: 4 s of it are kept back for the last call, the queue and the answer
+    timeout    10 s or more: 7 s of it are kept back for the last calls to stream and queue, and the answer
     settings   see collector.settings
 
 One JSON line is logged a request: counters in CloudWatch's embedded metric format beside what tells requests apart.
@@ -10,6 +10,7 @@ Nothing that a visitor sent is in it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from functools import lru_cache
@@ -80,3 +81,10 @@ def seconds_left(context: Any) -> float:
     """How long this invocation may still take."""
     ask = getattr(context, "get_remaining_time_in_millis", None)
     return ask() / 1000 if callable(ask) else DEFAULT_SECONDS
+
+
+# While Lambda starts a process it gives it a whole processor, and no client waits yet: the clients are made here. What
+# keeps them from being made is said at the first request, which makes them again.
+if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    with contextlib.suppress(Exception):
+        runtime()

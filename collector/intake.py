@@ -7,23 +7,60 @@ leave a record too, with the reason and as much of the payload as may be kept. I
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from collector import privacy, records
+from collector.bodies import MAX_REJECTED_PAYLOAD, hits_by_line, one_hit, payload_of
 from collector.contract import HitError, parse_body, require_hit
-from collector.records import Record, Source, build_record, build_rejected, new_event_id
-from collector.settings import PrivacySignals, Settings
-from collector.verdicts import ACCEPTED, Judgement, Refusal, Verdict, error
-from collector.web import Request, Response, cors_headers, is_allowed_origin, json_response, preflight
+from collector.records import (
+    GIF_HEADERS,
+    TEXT_HEADERS,
+    Record,
+    Source,
+    build_record,
+    build_rejected,
+    new_event_id,
+)
+from collector.settings import IpMode, PrivacySignals, Settings
+from collector.spellings import words_in
+from collector.verdicts import ACCEPTED, Acknowledge, Judgement, Refusal, Verdict, error
+from collector.web import (
+    Request,
+    Response,
+    analytics_js,
+    cors_headers,
+    is_allowed_origin,
+    json_response,
+    pixel,
+    preflight,
+)
 
-MAX_QUERY_BYTES = 8000
-# Of a refused request no more than this is kept: the record has to fit into Firehose's 1,000 KiB however it escapes.
-MAX_REJECTED_PAYLOAD = 65_536
-
-_METHODS = {"/collect": ("POST", "GET", "HEAD"), "/batch": ("POST",)}
 _INTERNAL_ERROR = Refusal(500, "internal_error", "the collector failed on this hit; it is kept to be replayed")
+_DO_NOT_TRACK = Refusal(204, "do_not_track", "the browser asked not to be tracked")
+
+
+class Route(NamedTuple):
+    """A path that takes hits: by which methods, how their texts are read from a request (or a Refusal is raised), and
+    what an accepted one is answered. Another wire format is another row of `ROUTES` with a reading of its own."""
+
+    methods: tuple[str, ...]
+    read: Callable[[Request, Settings], list[str]]
+    is_batch: bool = False
+    acknowledge: Acknowledge = pixel
+    answered: Mapping[str, str] = GIF_HEADERS
+
+
+_COLLECT = Route(("POST", "GET", "HEAD"), one_hit)
+# analytics.js sends to /j/collect and /r/collect instead of /collect where a property has advertising features.
+ROUTES = {
+    "/collect": _COLLECT,
+    "/j/collect": _COLLECT,
+    "/r/collect": _COLLECT,
+    "/batch": Route(("POST",), hits_by_line, is_batch=True),
+}
+# It reads the answer where it posts; an image shows what it gets.
+_POSTED = {"/j/collect": _COLLECT._replace(acknowledge=analytics_js, answered=TEXT_HEADERS)}
 
 
 class _Call(NamedTuple):
@@ -42,28 +79,38 @@ def judge(
     received_at: int,
     responded_at: int,
     encode: Callable[[Record], bytes] = records.encode,
+    refusal: Refusal | None = None,
 ) -> Judgement:
     """Decide what becomes of a request that came at `received_at` and is answered at `responded_at` (epoch ms).
 
-    Raises nothing, whatever was sent. `encode` may be a quicker one that gives the same bytes.
+    Raises nothing, whatever was sent. `encode` may be a quicker one that gives the same bytes. `refusal` is for a
+    request that did not arrive whole: it is refused in any case, and recorded where something of a hit came with it.
     """
     cors = cors_headers(request.headers.get("origin"), settings.allowed_origins)
     path = request.path.rstrip("/")
-    if path not in _METHODS:
+    route = (_POSTED.get(path) if request.method == "POST" else None) or ROUTES.get(path)
+    if refusal is not None and (route is None or not (request.body or request.query)):
+        return Judgement([], cors, response=error(refusal.status, refusal.reason, refusal.detail, cors))
+    if route is None:
         return _judge_other(request.method, path, cors)
-    if request.method == "OPTIONS":
+    if request.method == "OPTIONS" and refusal is None:
         return Judgement([], cors, response=preflight(cors))
     address = privacy.storable_address(request.address, settings.ip_mode)
-    source = Source(request.method, path, request.hostname, address, privacy.storable_headers(request.headers))
+    headers = privacy.storable_headers(request.headers)
+    source = Source(request.method, path, request.hostname, address, headers, route.answered)
+    if settings.ip_mode is IpMode.FULL and request.query and "aip" in words_in(request.query):
+        source = privacy.truncated(source)
     call = _Call(settings, source, received_at, responded_at, encode)
     try:
-        _admit(request, path, settings)
-        if path == "/batch":
-            verdicts = [_judge_hit(line, call) for line in _batch_lines(request, settings)]
-            return Judgement(verdicts, cors, is_batch=True)
-        return Judgement([_judge_hit(_hit_text(request, settings), call)], cors)
-    except Refusal as refusal:
-        return Judgement([_reject(refusal, _payload(request), call)], cors)
+        _admit(request, path, route, settings)
+        if refusal is not None:
+            raise refusal
+        verdicts = [_judge_hit(text, call) for text in route.read(request, settings)]
+        return Judgement(verdicts, cors, is_batch=route.is_batch, acknowledge=route.acknowledge)
+    except Refusal as refused:
+        return Judgement([_reject(refused, payload_of(request), call)], cors)
+    except Exception:  # a defect of ours is no reason to lose what was sent
+        return Judgement([_reject(_INTERNAL_ERROR, payload_of(request), call)], cors)
 
 
 def _judge_other(method: str, path: str, cors: dict[str, str]) -> Judgement:
@@ -76,77 +123,14 @@ def _judge_other(method: str, path: str, cors: dict[str, str]) -> Judgement:
     return Judgement([], cors, response=response)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The request as a whole
-# ---------------------------------------------------------------------------------------------------------------------
-def _admit(request: Request, path: str, settings: Settings) -> None:
-    """Refuse what is refused whatever its body says."""
-    if request.method not in _METHODS[path]:
-        raise Refusal(405, "method_not_allowed", f"{path} takes {', '.join(_METHODS[path])}")
+def _admit(request: Request, path: str, route: Route, settings: Settings) -> None:
+    """Refuse what is refused whatever its body says. First of all who wants nothing kept, whatever else is wrong."""
     if settings.privacy_signals is PrivacySignals.HONOUR and privacy.asks_not_to_be_tracked(request.headers):
-        raise Refusal(204, "do_not_track", "the browser asked not to be tracked")
+        raise _DO_NOT_TRACK
+    if request.method not in route.methods:
+        raise Refusal(405, "method_not_allowed", f"{path} takes {', '.join(route.methods)}")
     if not is_allowed_origin(request.headers.get("origin"), settings.allowed_origins):
         raise Refusal(403, "origin_not_allowed", "hits of this origin are not taken here")
-
-
-def _batch_lines(request: Request, settings: Settings) -> list[str]:
-    text = _text(_unpacked(request, settings.max_batch_bytes))
-    lines = [line for line in text.split("\n") if line and not line.isspace()]
-    if not lines:
-        raise Refusal(400, "empty_batch", "there is no hit: send one a line")
-    if len(lines) > settings.max_batch_hits:
-        raise Refusal(413, "too_many_hits", f"a batch takes {settings.max_batch_hits} hits, this one has {len(lines)}")
-    return lines
-
-
-def _hit_text(request: Request, settings: Settings) -> str:
-    """Where the hit is: in the body, else in the query string (pixels, beacons without a body)."""
-    if request.method == "POST" and request.body:
-        return _text(_unpacked(request, settings.max_hit_bytes))
-    if len(request.query) > MAX_QUERY_BYTES:
-        raise Refusal(413, "too_large", f"the query string is longer than {MAX_QUERY_BYTES} bytes")
-    return request.query
-
-
-def _unpacked(request: Request, limit: int) -> bytes:
-    """The body without its gzip. Never unpacks more than `limit` bytes."""
-    body = request.body
-    coding = _coding(request)
-    if coding == "gzip":
-        unpacker = zlib.decompressobj(wbits=31)
-        try:
-            body = unpacker.decompress(body, limit + 1)
-        except zlib.error:
-            raise Refusal(400, "malformed_gzip", "the body says it is gzip and is not") from None
-        if len(body) <= limit and not unpacker.eof:
-            raise Refusal(400, "malformed_gzip", "the gzip body ends too early")
-    elif coding != "identity":
-        raise Refusal(415, "unknown_encoding", "a body may be gzip-encoded or plain")
-    if len(body) > limit:
-        raise Refusal(413, "too_large", f"the body is longer than {limit} bytes")
-    return body
-
-
-def _coding(request: Request) -> str:
-    return request.headers.get("content-encoding", "").strip().lower() or "identity"
-
-
-def _text(body: bytes) -> str:
-    """UTF-8, with or without a byte order mark; what is no UTF-8 shows as replacement characters."""
-    return body.decode("utf-8", "replace").removeprefix("\ufeff")
-
-
-def _payload(request: Request) -> str:
-    """What a refused request carried, unpacked if that works."""
-    if not request.body:
-        return request.query
-    body = request.body
-    if _coding(request) == "gzip":
-        try:
-            body = zlib.decompressobj(wbits=31).decompress(body, MAX_REJECTED_PAYLOAD)
-        except zlib.error:
-            return ""
-    return _text(body[:MAX_REJECTED_PAYLOAD])
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -182,9 +166,14 @@ def _reject(refusal: Refusal, payload: str, call: _Call) -> Verdict:
     """Record a refusal. A visitor who asked not to be tracked is counted, and nothing of the request is kept."""
     event_id = new_event_id()
     source = privacy.truncated(call.source)
-    kept: str | None = privacy.scrub_payload(payload[:MAX_REJECTED_PAYLOAD], call.settings.ip_mode)
-    if refusal.reason == "do_not_track":
-        source, kept = source._replace(user_ip=None, headers={}), None
+    size: int | None = None
+    kept: str | None = None
+    if refusal is _DO_NOT_TRACK:
+        source = source._replace(user_ip=None, headers={})
+    else:
+        kept = privacy.scrub_payload(payload[:MAX_REJECTED_PAYLOAD], call.settings.ip_mode)
+        if kept is None or len(payload) > MAX_REJECTED_PAYLOAD:
+            size = len(payload)
     record = build_rejected(
         refusal.reason,
         refusal.detail,
@@ -194,5 +183,6 @@ def _reject(refusal: Refusal, payload: str, call: _Call) -> Verdict:
         event_id=event_id,
         received_at=call.received_at,
         responded_at=call.responded_at,
+        payload_size=size,
     )
     return Verdict(call.encode(record), event_id, refusal.status, refusal.reason, refusal.detail)

@@ -6,15 +6,18 @@ cannot be read as an address is not kept, since it may well be one in a spelling
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from urllib.parse import unquote
+from typing import Any
 
 from collector.contract import Hit
+from collector.parameters import PARAMETERS
+from collector.payloads import scrub
 from collector.records import Source
 from collector.settings import IpMode
+from collector.spellings import words_in
+from collector.texts import BLANKS
 
 # Request headers that are stored; cookies and credentials are not among them and never will be.
 KEPT_HEADERS = frozenset(
@@ -33,22 +36,29 @@ KEPT_HEADERS = frozenset(
 )
 MAX_HEADER_LENGTH = 2048
 
-_UIP_IN_TEXT = re.compile(r"""(\buip["']?\s*[=:]\s*["']?)([^&"'\s,}]*)""", re.IGNORECASE)
+# Names that neither override the address nor ask for it to be cut; most parameters of most hits are among them.
+_PLAIN_NAMES = frozenset(
+    parameter.name for parameter in PARAMETERS if "_" not in parameter.name and not words_in(parameter.name)
+)
+_TEXTS = frozenset({str})
 
 
 @lru_cache(maxsize=4096)
 def truncate_address(address: str) -> str | None:
-    """`203.0.113.77` becomes `203.0.113.0`, `2001:db8:1:2::3` becomes `2001:db8:1::`; None where it is no address."""
+    """`203.0.113.77` becomes `203.0.113.0`, `2001:db8:1:2::3` becomes `2001:db8:1::`; None where it is no address.
+
+    6to4 (2002::/16) carries an IPv4 address in its first 48 bits, of which 24 stay.
+    """
     parsed = _parse(address)
     if parsed is None:
         return None
-    host_bits = 8 if isinstance(parsed, IPv4Address) else 80
+    host_bits = 8 if isinstance(parsed, IPv4Address) else 88 if parsed.sixtofour else 80
     return str(type(parsed)(int(parsed) >> host_bits << host_bits))
 
 
 def _parse(address: str) -> IPv4Address | IPv6Address | None:
     try:
-        parsed = ip_address(address.strip().partition("%")[0])
+        parsed = ip_address(address.strip(BLANKS).partition("%")[0])
     except ValueError:
         return None
     mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
@@ -70,29 +80,53 @@ def truncated(source: Source) -> Source:
     return source if source.user_ip is None else source._replace(user_ip=truncate_address(source.user_ip))
 
 
+def stored_override(value: Any, mode: IpMode) -> str | None:
+    """What is kept of an address that a client names itself: its network, whatever the mode lets of the caller's."""
+    return truncate_address(value) if isinstance(value, str) and mode is not IpMode.DROP else None
+
+
 def scrub_hit(hit: Hit, mode: IpMode) -> IpMode:
-    """Cut the hit's own address (`uip`) in place, whatever the mode; give the mode that holds for the caller's address.
+    """Cut the hit's own addresses in place (`uip` in whatever spelling, at whatever depth), whatever the mode; give the
+    mode that holds for the caller's address.
 
     `aip` asks for truncation by being there: `aip=0` asks for it as well.
     """
-    if "uip" in hit:
-        uip = hit["uip"]
-        stored = truncate_address(uip) if isinstance(uip, str) and mode is not IpMode.DROP else None
-        if stored is None:
-            del hit["uip"]
-        else:
-            hit["uip"] = stored
-    return IpMode.TRUNCATE if mode is IpMode.FULL and "aip" in hit else mode
+    words: set[str] = set()
+    names = hit.keys() - _PLAIN_NAMES
+    if names:
+        _scrub_names(hit, names, mode, words)
+    if not _TEXTS.issuperset(map(type, hit.values())):
+        for value in hit.values():
+            _scrub_nested(value, mode, words)
+    return IpMode.TRUNCATE if mode is IpMode.FULL and "aip" in words else mode
 
 
-def scrub_payload(payload: str, mode: IpMode) -> str:
-    """The text of a refused request with every `uip` in it cut, be it JSON or form-encoded."""
+def _scrub_names(fields: dict[str, Any], names: set[str], mode: IpMode, words: set[str]) -> None:
+    for name in names:
+        found = words_in(name)
+        if found:
+            words |= found
+            if "uip" in found:
+                stored = stored_override(fields[name], mode)
+                if stored is None:
+                    del fields[name]
+                else:
+                    fields[name] = stored
 
-    def scrubbed(match: re.Match[str]) -> str:
-        kept = None if mode is IpMode.DROP else truncate_address(unquote(match[2]))
-        return match[1] + (kept or "")
 
-    return _UIP_IN_TEXT.sub(scrubbed, payload)
+def _scrub_nested(value: Any, mode: IpMode, words: set[str]) -> None:
+    if isinstance(value, dict):
+        _scrub_names(value, set(value), mode, words)
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _scrub_nested(item, mode, words)
+
+
+def scrub_payload(payload: str, mode: IpMode) -> str | None:
+    """The text of a refused request with every `uip` in it cut, in whatever spelling and wrapping; None where an address
+    may be in it that cannot be told from the rest."""
+    return scrub(payload, lambda value: stored_override(value, mode) or "")
 
 
 def asks_not_to_be_tracked(headers: Mapping[str, str]) -> bool:

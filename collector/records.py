@@ -19,6 +19,7 @@ from collector.contract import invalid_parameters
 SCHEMA_VERSION = 1
 SERVICE_ID = "api.collect"
 GIF_HEADERS = {"Content-Type": "image/gif"}
+TEXT_HEADERS = {"Content-Type": "text/plain"}
 JSON_HEADERS = {"Content-Type": "application/json"}
 
 # The context's fields, in order, and the parameters that they show.
@@ -36,13 +37,15 @@ Record = dict[str, Any]
 
 
 class Source(NamedTuple):
-    """The request a hit came with. `user_ip` and `headers` as they may be stored; header names in lower case."""
+    """The request a hit came with. `user_ip` and `headers` as they may be stored; header names in lower case.
+    `answered` has the headers of the answer that an accepted hit earns."""
 
     method: str
     path: str
     hostname: str
     user_ip: str | None
     headers: Mapping[str, str]
+    answered: Mapping[str, str] = GIF_HEADERS
 
 
 def new_event_id() -> str:
@@ -76,7 +79,7 @@ def build_record(
             "headers": source.headers,
             "body": hit,
         },
-        "response": {"id": request_id, "timestamp": responded_at, "statusCode": 200, "headers": GIF_HEADERS},
+        "response": {"id": request_id, "timestamp": responded_at, "statusCode": 200, "headers": source.answered},
     }
     invalid = invalid_parameters(hit)
     if invalid:
@@ -94,8 +97,15 @@ def build_rejected(
     event_id: str,
     received_at: int,
     responded_at: int,
+    payload_size: int | None = None,
 ) -> Record:
-    """The record of a refused request or batch line: why, and as much of its payload as may be kept (None: nothing)."""
+    """The record of a refused request or batch line: why, and as much of its payload as may be kept (None: nothing).
+
+    `payload_size` says how long a payload was (characters) of which not all is kept; a whole one has no such key.
+    """
+    rejected: Record = {"reason": reason, "detail": detail, "payload": payload}
+    if payload_size is not None:
+        rejected["payload_size"] = payload_size
     return {
         "schema_version": SCHEMA_VERSION,
         "event_id": event_id,
@@ -111,7 +121,7 @@ def build_rejected(
             "body": None,
         },
         "response": {"id": event_id, "timestamp": responded_at, "statusCode": status, "headers": JSON_HEADERS},
-        "rejected": {"reason": reason, "detail": detail, "payload": payload},
+        "rejected": rejected,
     }
 
 

@@ -25,12 +25,24 @@ from collector.handler import seconds_left
 from collector.records import encode
 from collector.settings import CloudSettings
 from collector.telemetry import log_request
+from collector.texts import no_such_constant
 
 
 @lru_cache(maxsize=1)
 def _stream() -> tuple[CloudSettings, FirehoseDelivery]:
     cloud = CloudSettings.from_environment(os.environ)
     return cloud, FirehoseDelivery(boto3.client("firehose", config=client_config()), cloud.delivery_stream)
+
+
+def _line_of(message: str) -> bytes:
+    """The archive's line in a message. Raises ValueError for what is none of ours."""
+    try:
+        record = json.loads(message, parse_constant=no_such_constant)
+        if not isinstance(record, dict) or not isinstance(record.get("event_id"), str):
+            raise ValueError("the message is no record")
+        return encode(record)
+    except RecursionError:
+        raise ValueError("the message is nested too deeply") from None
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -42,7 +54,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     failed: list[str] = []
     for message in event["Records"]:
         try:
-            records.append(encode(json.loads(message["body"])))
+            records.append(_line_of(message["body"]))
             ids.append(message["messageId"])
         except ValueError:  # none of ours; the queue's redrive policy puts it where somebody looks
             failed.append(message["messageId"])

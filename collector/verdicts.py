@@ -7,12 +7,15 @@ those it has not.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from collector.web import Response, json_response, pixel, unavailable
 
 ACCEPTED = "accepted"
+
+# The answer to one hit that is kept, given the headers for other origins and its event id.
+Acknowledge = Callable[[Mapping[str, str], str], Response]
 
 
 class Refusal(Exception):
@@ -36,7 +39,7 @@ class Verdict(NamedTuple):
 class Judgement:
     """The verdicts on a request's hits, and how to answer it. A request that carries no hits has its `response`."""
 
-    __slots__ = ("_cors", "_is_batch", "_response", "verdicts")
+    __slots__ = ("_acknowledge", "_cors", "_is_batch", "_response", "verdicts")
 
     def __init__(
         self,
@@ -44,11 +47,13 @@ class Judgement:
         cors: dict[str, str],
         *,
         is_batch: bool = False,
+        acknowledge: Acknowledge = pixel,
         response: Response | None = None,
     ) -> None:
         self.verdicts = verdicts
         self._cors = cors
         self._is_batch = is_batch
+        self._acknowledge = acknowledge
         self._response = response
 
     @property
@@ -70,7 +75,7 @@ class Judgement:
             return unavailable(self._cors)
         verdict = self.verdicts[0]
         if verdict.status == 200:
-            return pixel(self._cors, verdict.event_id)
+            return self._acknowledge(self._cors, verdict.event_id)
         if verdict.status == 204:
             return Response(204, self._cors)
         return error(verdict.status, verdict.reason, verdict.detail, self._cors)

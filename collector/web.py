@@ -16,6 +16,10 @@ GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000
 # What a client waits before it sends again what the stream did not take.
 RETRY_AFTER_SECONDS = "5"
 
+# What a page of another origin may read of an answer beside its body.
+_EXPOSED = "X-Event-Id, Retry-After"
+MAX_HOSTNAME = 255
+
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 _ORIGIN = re.compile(r"[!-~]{1,512}")
 
@@ -43,13 +47,22 @@ class Response(NamedTuple):
 
 def hostname_of(host: str) -> str:
     """The name in a Host header, without its port: `[::1]:8080` is `::1`."""
-    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name[:MAX_HOSTNAME]
 
 
 def pixel(cors: Mapping[str, str], event_id: str) -> Response:
     """The 1x1 image that says: kept. `X-Event-Id` tells under which id."""
     return Response(
         200, {"Content-Type": "image/gif", "Cache-Control": "no-store", "X-Event-Id": event_id, **cors}, GIF
+    )
+
+
+def analytics_js(cors: Mapping[str, str], event_id: str) -> Response:
+    """What analytics.js waits for when it sends by XMLHttpRequest: `1`, nothing more to do. (What a longer answer would
+    ask of it, pixels of advertising services, is nobody's business here.)"""
+    return Response(
+        200, {"Content-Type": "text/plain", "Cache-Control": "no-store", "X-Event-Id": event_id, **cors}, b"1"
     )
 
 
@@ -78,7 +91,12 @@ def cors_headers(origin: str | None, allowed: frozenset[str]) -> dict[str, str]:
         return {}
     if not is_allowed_origin(origin, allowed) or _ORIGIN.fullmatch(origin) is None:
         return {"Vary": "Origin"}
-    return {"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true", "Vary": "Origin"}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Credentials": "true",
+        "Access-Control-Expose-Headers": _EXPOSED,
+        "Vary": "Origin",
+    }
 
 
 def preflight(cors: Mapping[str, str]) -> Response:

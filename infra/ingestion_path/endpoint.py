@@ -20,6 +20,7 @@ ROUTES = (
     ("GET", "/collect"),
     ("HEAD", "/collect"),
     ("POST", "/collect"),
+    *((method, path) for path in ("/j/collect", "/r/collect") for method in ("GET", "HEAD", "POST")),
     ("POST", "/batch"),
     ("GET", "/health"),
     ("GET", "/robots.txt"),
@@ -60,6 +61,7 @@ class Endpoint(pulumi.ComponentResource):
                 "allow_headers": ["content-type", "content-encoding"],
                 # Beacons are sent with credentials, and browsers refuse the answer without this.
                 "allow_credentials": True,
+                "expose_headers": ["x-event-id", "retry-after"],
                 "max_age": 86_400,
             },
             opts=inside,

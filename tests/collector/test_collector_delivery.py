@@ -10,15 +10,17 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from collector import handler as entry
 from collector import redrive
-from collector.delivery import FirehoseDelivery
+from collector.delivery import CALL_SECONDS, FirehoseDelivery
 
 RECORDS = [
     json.dumps({"event_id": f"e{number}", "dt": "ä\uffff"}, ensure_ascii=False).encode() + b"\n" for number in range(8)
 ]
+# Messages that somebody else put into the queue.
+FOREIGN = ["{", "[" * 100_000, '"event_id"', '{"event_id": 1}', '{"event_id": "e", "x": NaN}']
 
 
 class FaultyFirehose:
@@ -149,6 +151,30 @@ def test_a_stream_that_keeps_refusing_falls_back_to_the_queue(queue_url: str) ->
     assert len(_archive()) == 6
 
 
+@pytest.mark.parametrize("count", [20, 500])
+def test_no_call_outlasts_the_time_though_both_services_hang(count: int) -> None:
+    """With both silent, 500 hits once took 11 s of a timeout of 10: Lambda was killed and nobody was answered."""
+    clock = Clock()
+
+    class Hanging:
+        calls = 0
+
+        def put_record_batch(self, **_: Any) -> None:
+            self.calls += 1
+            clock.now += CALL_SECONDS
+            raise ReadTimeoutError(endpoint_url="x")
+
+        send_message_batch = put_record_batch
+
+    firehose, sqs = Hanging(), Hanging()
+    records = [b'{"event_id":"%d"}\n' % number for number in range(count)]
+    delivery = FirehoseDelivery(firehose, "hits", sqs, "queue", sleep=clock.sleep, clock=clock)
+    outcome = delivery.deliver(records, 10.0)
+    assert outcome.undelivered == set(range(count)) and outcome.queued == 0
+    assert clock.now <= 9.0
+    assert firehose.calls >= 1 and sqs.calls >= 1
+
+
 def test_large_calls_are_cut(queue_url: str) -> None:
     """500 records or 4 MiB a call to Firehose, 10 messages a call to SQS; positions survive the cutting."""
     records = [b'{"n":%d,"x":"%s"}\n' % (number, b"x" * 9000) for number in range(1100)]
@@ -188,10 +214,10 @@ def test_queued_hits_come_back_to_the_stream(queue_url: str, monkeypatch: pytest
     (message,) = _queued(queue_url)
     event = {"Records": [
         {"messageId": "good", "body": message["Body"]},
-        {"messageId": "none of ours", "body": "{"},
+        *({"messageId": body, "body": body} for body in FOREIGN),
     ]}  # fmt: skip
     failed = redrive.handler(event, None)
-    assert failed == {"batchItemFailures": [{"itemIdentifier": "none of ours"}]}
+    assert failed == {"batchItemFailures": [{"itemIdentifier": body} for body in FOREIGN]}
     (record,) = _archive()
     assert record["request"]["body"]["dt"] == "Käse"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from base64 import b64decode, b64encode
@@ -239,3 +240,24 @@ def test_lambda_needs_nothing_but_its_runtime() -> None:
     )
     assert foreign == set()
     assert seconds < 0.3
+
+
+@pytest.mark.parametrize(("environment", "made"), [({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"}, 1), ({}, 0)])
+def test_clients_are_made_while_lambda_starts(environment: dict[str, str], made: int) -> None:
+    """The first client of a new process once waited for them; elsewhere importing the module makes nothing."""
+    program = "from collector import handler; print(handler.runtime.cache_info().currsize)"
+    settings = {"DELIVERY_STREAM": "hits", "AWS_DEFAULT_REGION": "eu-west-1", "PATH": os.environ["PATH"]}
+    started = subprocess.run(
+        [sys.executable, "-c", program], env={**settings, **environment}, capture_output=True, text=True, check=True
+    )
+    assert started.stdout.strip() == str(made)
+
+
+def test_a_setting_that_is_missing_does_not_keep_lambda_from_answering() -> None:
+    """An import that fails would be a 502 without a word; the request says what is wrong."""
+    program = "from collector import handler; print(handler.handler({}, None)['statusCode'])"
+    environment = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "PATH": os.environ["PATH"]}
+    started = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert started.stdout.splitlines()[-1] == "500"

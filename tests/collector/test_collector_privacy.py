@@ -22,6 +22,8 @@ fuzz = settings(derandomize=True, deadline=None)
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1::"),
         ("::ffff:203.0.113.77", "203.0.113.0"),
         ("fe80::1%eth0", "fe80::"),
+        ("2002:cb00:714d::1", "2002:cb00:7100::"),
+        ("\u00a0203.0.113.77", None),
         ("203.0.113.77:1234", None),
         ("203.0.113", None),
         ("localhost", None),
@@ -68,12 +70,12 @@ def test_the_override_is_always_cut(mode: IpMode) -> None:
         ("t=event&uip=198.51.100.9&x=1", "t=event&uip=198.51.100.0&x=1"),
         ("uip=2001%3Adb8%3A1%3A2%3A%3A3", "uip=2001:db8:1::"),
         ('{"uip": "198.51.100.9", "t": 1}', '{"uip": "198.51.100.0", "t": 1}'),
-        ("{'UIP' : '198.51.100.9'}", "{'UIP' : '198.51.100.0'}"),
-        ('{"uip": "198.51.100.9', '{"uip": "198.51.100.0'),
+        ("{'UIP' : '198.51.100.9'}", None),
+        ('{"uip": "198.51.100.9', None),
         ("uip=nobody&t=event", "uip=&t=event"),
         ("quip=198.51.100.9", "quip=198.51.100.9"),
     ],
 )
-def test_payloads_of_refused_requests_are_scrubbed(payload: str, scrubbed: str) -> None:
-    """A refused request is kept as text, so the override in it is found by its spelling, in broken JSON too."""
+def test_payloads_of_refused_requests_are_scrubbed(payload: str, scrubbed: str | None) -> None:
+    """The override is cut where it was read, and the payload dropped where it cannot be (broken JSON)."""
     assert scrub_payload(payload, IpMode.FULL) == scrubbed

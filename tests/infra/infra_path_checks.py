@@ -17,7 +17,12 @@ from collector import archive_keys
 from collector.settings import CloudSettings, Settings, SettingsError
 
 READABLE_AT_ONCE = {"STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"}
-COLLECTOR_ROUTES = {"GET /collect", "HEAD /collect", "POST /collect", "POST /batch", "GET /health", "GET /robots.txt"}
+COLLECTOR_ROUTES = {
+    *(f"{method} {path}" for path in ("/collect", "/j/collect", "/r/collect") for method in ("GET", "HEAD", "POST")),
+    "POST /batch",
+    "GET /health",
+    "GET /robots.txt",
+}
 
 
 def archive_problems(graph: Graph) -> list[str]:
@@ -119,10 +124,7 @@ def route_problems(graph: Graph) -> list[str]:
     )
     if integration.inputs["payloadFormatVersion"] != "2.0":
         problems.append(f"payload format {integration.inputs['payloadFormatVersion']}")
-    allowed = {
-        f"{arn.split('/')[-2]} /{arn.split('/')[-1]}"
-        for arn in (node.inputs["sourceArn"] for node in graph.of("Permission"))
-    }
+    allowed = {node.inputs["sourceArn"].partition("/*/")[2].replace("/", " /", 1) for node in graph.of("Permission")}
     problems += [f"permission {route}: missing, or for no route" for route in allowed ^ routes]
     if any(node.inputs["principal"] != "apigateway.amazonaws.com" for node in graph.of("Permission")):
         problems.append("a permission is for another caller than the gateway")
