@@ -51,7 +51,7 @@ snowflake_provider = snowflake.Provider(
 clouds = pulumi.ResourceOptions(providers=[aws_provider, snowflake_provider])
 
 archive = Archive("archive", names.bucket, config.archive, opts=clouds)
-delivery = DeliveryStream("delivery", names, archive, config.buffering, keep_logs, opts=clouds)
+delivery = DeliveryStream("delivery", names, archive, config.delivery, keep_logs, opts=clouds)
 fallback = FallbackQueue("fallback", names, opts=clouds)
 redrive = Redrive("redrive", names, fallback, delivery, keep_logs, opts=clouds)
 collector = Function(
@@ -66,6 +66,9 @@ collector = Function(
         "TRACKING_IDS": ",".join(config.collector.tracking_ids),
         "IP_MODE": config.collector.ip_mode,
         "PRIVACY_SIGNALS": config.collector.privacy_signals,
+        "MAX_HIT_BYTES": str(config.collector.max_hit_bytes),
+        "MAX_BATCH_HITS": str(config.collector.max_batch_hits),
+        "MAX_BATCH_BYTES": str(config.collector.max_batch_bytes),
     },
     allowed={
         "may-put-hits": policies.document(policies.put_hits, stream_arn=delivery.stream.arn),
@@ -100,7 +103,7 @@ alerts = Alerts(
         api=endpoint.api.id,
         fallback_queue=fallback.queue.name,
         stuck_queue=fallback.stuck.name,
-        buffer_seconds=config.buffering.seconds,
+        buffer_seconds=config.delivery.buffer_seconds,
     ),
     opts=clouds,
 )

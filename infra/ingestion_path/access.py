@@ -15,7 +15,7 @@ import pulumi
 import pulumi_snowflake as snowflake
 
 from .names import MODEL_SCHEMAS, RAW_SCHEMA, STAGING_SCHEMA, Names
-from .settings import SnowflakeSettings
+from .setting_groups import SnowflakeSettings
 from .snowpipe_ingestion import SnowpipeIngestion
 from .warehouse import Warehouse
 

@@ -15,7 +15,7 @@ import pulumi_aws as aws
 
 from . import policies
 from .names import Names
-from .settings import AlertSettings
+from .setting_groups import AlertSettings
 
 
 @dataclass(frozen=True)

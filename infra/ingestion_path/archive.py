@@ -10,29 +10,30 @@ import pulumi
 import pulumi_aws as aws
 
 from . import policies
-from .settings import ArchiveSettings
+from .setting_groups import ArchiveSettings
 
 NONCURRENT_DAYS = 30
 
 
 class Archive(pulumi.ComponentResource):
-    """`bucket` (name and ARN in its outputs). With `settings.protect` Pulumi refuses to delete it, and S3 too while
-    it holds objects.
+    """`bucket` (name and ARN in its outputs). With `settings.protect` Pulumi refuses to delete it and what closes it, and
+    S3 refuses while it holds objects.
     """
 
     def __init__(self, name: str, bucket_name: str, settings: ArchiveSettings, opts: pulumi.ResourceOptions) -> None:
         super().__init__("clickstream:aws:Archive", name, None, opts)
-        inside = pulumi.ResourceOptions(parent=self)
+        # Its locks are protected with it: `destroy --exclude-protected` would keep the data and take their walls away.
+        kept = pulumi.ResourceOptions(parent=self, protect=settings.protect)
 
         self.bucket = aws.s3.Bucket(
             name,
             bucket=bucket_name,
             force_destroy=not settings.protect,
-            opts=pulumi.ResourceOptions(parent=self, protect=settings.protect),
+            opts=kept,
         )
         bucket = self.bucket.id
         aws.s3.BucketOwnershipControls(
-            f"{name}-owner", bucket=bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=inside
+            f"{name}-owner", bucket=bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=kept
         )
         closed = aws.s3.BucketPublicAccessBlock(
             f"{name}-closed",
@@ -41,23 +42,23 @@ class Archive(pulumi.ComponentResource):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=inside,
+            opts=kept,
         )
         aws.s3.BucketServerSideEncryptionConfiguration(
             f"{name}-encryption",
             bucket=bucket,
             rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
-            opts=inside,
+            opts=kept,
         )
         versioning = aws.s3.BucketVersioning(
-            f"{name}-versions", bucket=bucket, versioning_configuration={"status": "Enabled"}, opts=inside
+            f"{name}-versions", bucket=bucket, versioning_configuration={"status": "Enabled"}, opts=kept
         )
         aws.s3.BucketPolicy(
             f"{name}-tls",
             bucket=bucket,
             policy=policies.document(policies.bucket_over_tls, bucket_arn=self.bucket.arn),
             # S3 answers 409 to a policy and an access block that arrive together.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
+            opts=pulumi.ResourceOptions.merge(kept, pulumi.ResourceOptions(depends_on=[closed])),
         )
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
@@ -76,6 +77,6 @@ class Archive(pulumi.ComponentResource):
                 }
             ],
             # A rule on noncurrent versions needs versioning to be on.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
+            opts=pulumi.ResourceOptions.merge(kept, pulumi.ResourceOptions(depends_on=[versioning])),
         )
         self.register_outputs({"bucket": self.bucket.id})

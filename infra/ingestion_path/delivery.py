@@ -14,7 +14,7 @@ from collector.archive_keys import DATA_PREFIX, ERROR_PREFIX
 from . import policies
 from .archive import Archive
 from .names import Names
-from .settings import Buffering
+from .setting_groups import DeliverySettings
 
 
 class DeliveryStream(pulumi.ComponentResource):
@@ -25,7 +25,7 @@ class DeliveryStream(pulumi.ComponentResource):
         name: str,
         names: Names,
         archive: Archive,
-        buffering: Buffering,
+        settings: DeliverySettings,
         log_retention_days: int,
         opts: pulumi.ResourceOptions,
     ) -> None:
@@ -66,8 +66,8 @@ class DeliveryStream(pulumi.ComponentResource):
                 "prefix": DATA_PREFIX,
                 "error_output_prefix": f"{ERROR_PREFIX}!{{firehose:error-output-type}}/",
                 "compression_format": "GZIP",
-                "buffering_size": buffering.mebibytes,
-                "buffering_interval": buffering.seconds,
+                "buffering_size": settings.buffer_mebibytes,
+                "buffering_interval": settings.buffer_seconds,
                 "cloudwatch_logging_options": {
                     "enabled": True,
                     "log_group_name": log_group.name,

@@ -14,7 +14,7 @@ import pulumi_aws as aws
 
 from .function import Function
 from .names import Names
-from .settings import EndpointSettings
+from .setting_groups import EndpointSettings
 
 ROUTES = (
     ("GET", "/collect"),
@@ -59,6 +59,8 @@ class Endpoint(pulumi.ComponentResource):
                 "allow_origins": list(settings.allowed_origins),
                 "allow_methods": ["GET", "HEAD", "POST"],
                 "allow_headers": ["content-type", "content-encoding"],
+                # What a script needs of an answer: when to try again, and under which id the hit is kept.
+                "expose_headers": ["retry-after", "x-event-id"],
                 # Beacons are sent with credentials, and browsers refuse the answer without this.
                 "allow_credentials": True,
                 "expose_headers": ["x-event-id", "retry-after"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .settings import Account
+from .setting_groups import Account
 
 RAW_SCHEMA = "RAW"
 MODEL_SCHEMAS = ("EVENTS", "EVENTS_LIVE", "STATS")

@@ -2,7 +2,8 @@
 
 No function here knows Pulumi's outputs, so a test can call them with strings; `document()` is the one bridge. Rules
 that hold throughout: actions are spelled out, resources are exact ARNs (a `*` only inside our own object keys and log
-streams), trust names one service and one account.
+streams). Trust names one service or user; Firehose, Snowflake and the alarms are bound to an account or an external id
+as well. Lambda is not: a function can only be given a role of its own account, and Lambda names no source when it takes one.
 """
 
 from __future__ import annotations

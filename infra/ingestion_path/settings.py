@@ -9,157 +9,29 @@ silence.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import pulumi
 
+from . import quotas
+from .setting_groups import (
+    Account,
+    AlertSettings,
+    ArchiveSettings,
+    CollectorSettings,
+    DeliverySettings,
+    EndpointSettings,
+    Settings,
+    SnowflakeSettings,
+)
 from .setting_reader import SettingReader, refuse
 
 # CloudWatch Logs accepts these and nothing between them.
 LOG_RETENTION_DAYS = (
-    1,
-    3,
-    5,
-    7,
-    14,
-    30,
-    60,
-    90,
-    120,
-    150,
-    180,
-    365,
-    400,
-    545,
-    731,
-    1096,
-    1827,
-    2192,
-    2557,
-    2922,
-    3288,
-    3653,
-)
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)  # fmt: skip
 WAREHOUSE_SIZES = (
-    "XSMALL",
-    "SMALL",
-    "MEDIUM",
-    "LARGE",
-    "XLARGE",
-    "XXLARGE",
-    "XXXLARGE",
-    "X4LARGE",
-    "X5LARGE",
-    "X6LARGE",
-)
-
-
-@dataclass(frozen=True)
-class Account:
-    """Where the AWS side stands: a 12-digit account id and a region."""
-
-    id: str
-    region: str
-
-
-@dataclass(frozen=True)
-class ArchiveSettings:
-    """Days after which an archive object moves to cheaper storage; `protect` keeps Pulumi from deleting what holds
-    data.
-    """
-
-    infrequent_after_days: int
-    instant_retrieval_after_days: int
-    protect: bool
-
-    def __post_init__(self) -> None:
-        # S3 bills 30 days of STANDARD_IA in any case.
-        if self.instant_retrieval_after_days < self.infrequent_after_days + 30:
-            refuse(
-                "instantRetrievalAfterDays",
-                f"is {self.instant_retrieval_after_days}, less than 30 days after infrequentAccessAfterDays "
-                f"({self.infrequent_after_days}): raise it to {self.infrequent_after_days + 30} or more",
-            )
-
-
-@dataclass(frozen=True)
-class Buffering:
-    """When Firehose closes an object: at `mebibytes` of records or after `seconds`, whichever comes first."""
-
-    mebibytes: int
-    seconds: int
-
-
-@dataclass(frozen=True)
-class EndpointSettings:
-    """Which origins a browser may send from, and how fast everybody together may (requests a second, and at once)."""
-
-    allowed_origins: tuple[str, ...]
-    throttle_rate: int
-    throttle_burst: int
-
-    def __post_init__(self) -> None:
-        for origin in self.allowed_origins:
-            if not re.fullmatch(r"https://[a-z0-9.-]+(:\d+)?|http://(localhost|127\.0\.0\.1)(:\d+)?", origin):
-                refuse(
-                    "allowedOrigins",
-                    f"holds {origin!r}: write https://host without a path (http only for localhost, never '*')",
-                )
-
-
-@dataclass(frozen=True)
-class CollectorSettings:
-    """What the collector function may use, and its privacy rules (they mean what `collector/settings.py` says)."""
-
-    memory_mebibytes: int
-    reserved_concurrency: int | None
-    ip_mode: str
-    privacy_signals: str
-    tracking_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class AlertSettings:
-    """Who hears of trouble, and what a month may cost (US dollars, AWS only)."""
-
-    email: str
-    monthly_budget_usd: int
-    log_retention_days: int
-
-
-@dataclass(frozen=True)
-class SnowflakeSettings:
-    """The Snowflake account, how Pulumi enters it, and what the warehouse may use (credits a month)."""
-
-    organization: str
-    account: str
-    admin_user: str
-    admin_role: str
-    admin_private_key: pulumi.Output[str]
-    external_id: pulumi.Output[str]
-    public_key: str
-    next_public_key: str | None
-    warehouse_size: str
-    warehouse_suspend_seconds: int
-    monthly_credits: int
-
-    def __post_init__(self) -> None:
-        if self.next_public_key == self.public_key:
-            refuse("snowflakeNextPublicKey", "is the same key as snowflakePublicKey: give the new key, or unset it")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything the program is told, and the stack's name."""
-
-    stack: str
-    account: Account
-    archive: ArchiveSettings
-    buffering: Buffering
-    endpoint: EndpointSettings
-    collector: CollectorSettings
-    alerts: AlertSettings
-    snowflake: SnowflakeSettings
+    "XSMALL", "SMALL", "MEDIUM", "LARGE", "XLARGE", "XXLARGE", "XXXLARGE", "X4LARGE", "X5LARGE", "X6LARGE",
+)  # fmt: skip
 
 
 def read() -> Settings:
@@ -191,9 +63,10 @@ def read() -> Settings:
             instant_retrieval_after_days=reader.number("instantRetrievalAfterDays", 60, 3650, 90),
             protect=reader.flag("protectData", True),
         ),
-        buffering=Buffering(
-            mebibytes=reader.number("bufferMebibytes", 1, 128, 128),
-            seconds=reader.number("bufferSeconds", 0, 900, 300),
+        delivery=DeliverySettings(
+            buffer_mebibytes=reader.number("bufferMebibytes", 1, 128, 128),
+            buffer_seconds=reader.number("bufferSeconds", 0, 900, 300),
+            quota_mebibytes=reader.number("deliveryQuotaMebibytes", 1, 10_000, quotas.default_mebibytes(region)),
         ),
         endpoint=EndpointSettings(
             allowed_origins=reader.words("allowedOrigins"),
@@ -206,6 +79,10 @@ def read() -> Settings:
             ip_mode=reader.choice("ipMode", ("truncate", "drop", "full"), "truncate"),
             privacy_signals=reader.choice("privacySignals", ("ignore", "honour"), "ignore"),
             tracking_ids=reader.words("trackingIds", default=()),
+            # The collector's own bounds: it would refuse to start with others.
+            max_hit_bytes=reader.number("maxHitBytes", 64, 65_536, 8192),
+            max_batch_hits=reader.number("maxBatchHits", 1, 500, 20),
+            max_batch_bytes=reader.number("maxBatchBytes", 64, 3_145_728, 16_384),
         ),
         alerts=AlertSettings(
             email=reader.text("alertEmail", r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),

@@ -21,7 +21,7 @@ from . import policies
 from .archive import Archive
 from .names import RAW_SCHEMA, Names
 from .raw_tables import RawLayer
-from .settings import SnowflakeSettings
+from .setting_groups import SnowflakeSettings
 from .warehouse import Warehouse
 
 TRIES = 9

@@ -11,7 +11,7 @@ import pulumi_snowflake as snowflake
 
 from .names import MODEL_SCHEMAS, RAW_SCHEMA, STAGING_SCHEMA, Names
 from .raw_tables import RawLayer, RawTable
-from .settings import SnowflakeSettings
+from .setting_groups import SnowflakeSettings
 
 
 class Warehouse(pulumi.ComponentResource):
@@ -82,5 +82,7 @@ class Warehouse(pulumi.ComponentResource):
             schema=self.schemas[RAW_SCHEMA].name,
             columns=[{"name": column, "type": type_} for column, type_ in table.columns.items()],
             cluster_bies=list(table.cluster_by) or None,
-            opts=self._holds_data,
+            # The provider turns a changed list of columns into ALTER TABLE … DROP COLUMN, which protection does not
+            # stop. Columns of a table that holds data are changed by hand (README, "A new raw column").
+            opts=pulumi.ResourceOptions.merge(self._holds_data, pulumi.ResourceOptions(ignore_changes=["columns"])),
         )

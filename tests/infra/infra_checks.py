@@ -94,13 +94,21 @@ def tag_problems(graph: Graph) -> list[str]:
 
 
 def protection_problems(graph: Graph, protected: bool) -> list[str]:
-    """What holds data is protected and the bucket not emptied on deletion; or neither, if the stack says so."""
-    holders = ["archive Bucket", "warehouse Database", "warehouse-logs", "warehouse-load-history"]
-    problems = [
-        f"{label}: protect is not {protected}" for label in holders if find(graph, label).protect is not protected
-    ]
-    if find(graph, "archive Bucket").inputs["forceDestroy"] is protected:
+    """What holds data, what closes it to others and what drops data by an update: protected and the bucket not emptied
+    on deletion; or neither, if the stack says so.
+    """
+    holders = [find(graph, label) for label in ("warehouse Database", "warehouse-logs", "warehouse-load-history")]
+    bucket = find(graph, "archive Bucket")
+    # Whatever is declared of the bucket, the next setting included: without it the data would lie open, or be aged out.
+    holders += [node for node in graph.nodes.values() if node.custom and node.parent == bucket.parent]
+    problems = [f"{node.name}: protect is not {protected}" for node in holders if node.protect is not protected]
+    if bucket.inputs["forceDestroy"] is protected:
         problems.append("archive: forceDestroy contradicts protection")
+    problems += [
+        f"{node.name}: an update may drop columns"
+        for node in graph.of("snowflake:index/table:Table")
+        if "columns" not in node.ignore_changes
+    ]
     return problems
 
 

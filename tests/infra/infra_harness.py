@@ -57,6 +57,7 @@ class Node:
     depends_on: frozenset[str]
     property_dependencies: dict[str, frozenset[str]]
     protect: bool
+    ignore_changes: frozenset[str]
     provider: str
     on_error: tuple[str, ...]
 
@@ -138,6 +139,7 @@ class RecordingMonitor(pulumi_mocks.MockMonitor):
             depends_on=frozenset(request.dependencies),
             property_dependencies={key: frozenset(of.urns) for key, of in request.propertyDependencies.items()},
             protect=request.protect,
+            ignore_changes=frozenset(request.ignoreChanges),
             provider=request.provider,
             on_error=tuple(request.hooks.on_error),
         )

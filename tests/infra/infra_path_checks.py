@@ -89,6 +89,11 @@ def environment_problems(graph: Graph) -> list[str]:
                 reader.from_environment(given)
         except SettingsError as error:
             problems.append(f"{name}: {error}")
+        # What can be set on a laptop can be set in AWS: a reader that asks for more than it is given has an unset limit.
+        if name == "collector":
+            problems += [
+                f"{name}: {variable} cannot be set" for variable in sorted(given.names - set(given) - {"TRACKING_IDS"})
+            ]
         problems += [f"{name}: nobody reads {variable}" for variable in sorted(set(given) - given.names)]
         if given.get("DELIVERY_STREAM") != stream.inputs["name"]:
             problems.append(f"{name}: DELIVERY_STREAM is not the stream")
@@ -130,6 +135,9 @@ def route_problems(graph: Graph) -> list[str]:
         problems.append("a permission is for another caller than the gateway")
     if "*" in api["corsConfiguration"]["allowOrigins"] or not api["corsConfiguration"]["allowOrigins"]:
         problems.append("CORS is open to all origins, or to none")
+    # The headers that the collector's own answers carry for scripts (collector/web.py).
+    hidden = {"retry-after", "x-event-id"} - set(api["corsConfiguration"].get("exposeHeaders", []))
+    problems += [f"scripts cannot read {header}" for header in sorted(hidden)]
     limits = stage["defaultRouteSettings"]
     if not (limits.get("throttlingRateLimit") and limits.get("throttlingBurstLimit")):
         problems.append("requests are not throttled")

@@ -31,6 +31,10 @@ BAD: list[tuple[str, str | None, str]] = [
     ("protectData", "maybe", "true or false"),
     ("ipMode", "hash", "one of"),
     ("trackingIds", '["UA-1-1,UA-1-2"]', "list of words"),
+    ("maxHitBytes", "65537", "from 64 to 65536"),
+    ("maxBatchHits", "501", "from 1 to 500"),
+    ("maxBatchBytes", "8000", "maxHitBytes"),
+    ("throttleRate", "2000", "about 680 hits a second"),
     ("instantRetrievalAfterDays", "60", "infrequentAccessAfterDays"),
     ("snowflakeOrganization", None, "missing"),
     ("snowflakePublicKey", None, "missing"),
@@ -116,12 +120,38 @@ def test_optional_settings_are_used() -> None:
             "clickstream:trackingIds": json.dumps(["UA-1-1", "UA-1-2"]),
             "clickstream:ipMode": "drop",
             "clickstream:privacySignals": "honour",
+            "clickstream:maxHitBytes": "16384",
+            "clickstream:maxBatchHits": "500",
+            "clickstream:maxBatchBytes": "1000000",
         }
     )
     variables = graph.named("collector", "aws:lambda/function:Function").inputs["environment"]["variables"]
     assert graph.named("access-user").inputs["rsaPublicKey2"] == "N" * 80
     assert (variables["TRACKING_IDS"], variables["IP_MODE"]) == ("UA-1-1,UA-1-2", "drop")
     assert variables["PRIVACY_SIGNALS"] == "honour"
+    limits = ("MAX_HIT_BYTES", "MAX_BATCH_HITS", "MAX_BATCH_BYTES")
+    assert [variables[name] for name in limits] == ["16384", "500", "1000000"]
+
+
+@pytest.mark.parametrize(
+    ("region", "quota", "rate", "fits"),
+    [
+        ("eu-central-1", None, 680, True),
+        ("eu-central-1", None, 681, False),
+        ("eu-central-1", "3", 2000, True),
+        ("eu-west-1", None, 2000, True),
+        ("eu-west-1", None, 2001, False),
+        ("eu-west-1", "10", 4000, True),
+    ],
+)
+def test_door_lets_in_no_more_than_the_stream_takes(region: str, quota: str | None, rate: int, fits: bool) -> None:
+    """2,000 a second in Frankfurt, where a stream takes 1 MiB: every busy hour would be parked, and some of it lost."""
+    config = {"clickstream:awsRegion": region, "clickstream:throttleRate": str(rate)}
+    config |= {"clickstream:deliveryQuotaMebibytes": quota} if quota else {}
+    if fits:
+        assert run_program(config=config).named("endpoint-stage")
+    else:
+        assert refusal(config=config).startswith("clickstream:throttleRate is ")
 
 
 @pytest.mark.parametrize("stack", ["production", "staging"])

@@ -1,0 +1,147 @@
+"""The stack's settings as typed groups, each with the rules that bind its fields: what a component is handed.
+
+A rule that is broken raises `pulumi.RunError` with one line that names the setting (`refuse`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pulumi
+
+from . import quotas
+from .setting_reader import refuse
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where the AWS side stands: a 12-digit account id and a region."""
+
+    id: str
+    region: str
+
+
+@dataclass(frozen=True)
+class ArchiveSettings:
+    """Days after which an archive object moves to cheaper storage; `protect` keeps Pulumi from deleting what holds
+    data.
+    """
+
+    infrequent_after_days: int
+    instant_retrieval_after_days: int
+    protect: bool
+
+    def __post_init__(self) -> None:
+        # S3 bills 30 days of STANDARD_IA in any case.
+        if self.instant_retrieval_after_days < self.infrequent_after_days + 30:
+            refuse(
+                "instantRetrievalAfterDays",
+                f"is {self.instant_retrieval_after_days}, less than 30 days after infrequentAccessAfterDays "
+                f"({self.infrequent_after_days}): raise it to {self.infrequent_after_days + 30} or more",
+            )
+
+
+@dataclass(frozen=True)
+class DeliverySettings:
+    """When Firehose closes an object: at `buffer_mebibytes` of records or after `buffer_seconds`, whichever comes first;
+    and how many MiB a second AWS lets it take.
+    """
+
+    buffer_mebibytes: int
+    buffer_seconds: int
+    quota_mebibytes: int
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    """Which origins a browser may send from, and how fast everybody together may (requests a second, and at once)."""
+
+    allowed_origins: tuple[str, ...]
+    throttle_rate: int
+    throttle_burst: int
+
+    def __post_init__(self) -> None:
+        for origin in self.allowed_origins:
+            if not re.fullmatch(r"https://[a-z0-9.-]+(:\d+)?|http://(localhost|127\.0\.0\.1)(:\d+)?", origin):
+                refuse(
+                    "allowedOrigins",
+                    f"holds {origin!r}: write https://host without a path (http only for localhost, never '*')",
+                )
+
+
+@dataclass(frozen=True)
+class CollectorSettings:
+    """What the collector function may use, its privacy rules and its limits (they mean what `collector/settings.py`
+    says).
+    """
+
+    memory_mebibytes: int
+    reserved_concurrency: int | None
+    ip_mode: str
+    privacy_signals: str
+    tracking_ids: tuple[str, ...]
+    max_hit_bytes: int
+    max_batch_hits: int
+    max_batch_bytes: int
+
+    def __post_init__(self) -> None:
+        if self.max_batch_bytes < self.max_hit_bytes:
+            refuse(
+                "maxBatchBytes",
+                f"is {self.max_batch_bytes}: a batch could not hold one hit of maxHitBytes ({self.max_hit_bytes})",
+            )
+
+
+@dataclass(frozen=True)
+class AlertSettings:
+    """Who hears of trouble, and what a month may cost (US dollars, AWS only)."""
+
+    email: str
+    monthly_budget_usd: int
+    log_retention_days: int
+
+
+@dataclass(frozen=True)
+class SnowflakeSettings:
+    """The Snowflake account, how Pulumi enters it, and what the warehouse may use (credits a month)."""
+
+    organization: str
+    account: str
+    admin_user: str
+    admin_role: str
+    admin_private_key: pulumi.Output[str]
+    external_id: pulumi.Output[str]
+    public_key: str
+    next_public_key: str | None
+    warehouse_size: str
+    warehouse_suspend_seconds: int
+    monthly_credits: int
+
+    def __post_init__(self) -> None:
+        if self.next_public_key == self.public_key:
+            refuse("snowflakeNextPublicKey", "is the same key as snowflakePublicKey: give the new key, or unset it")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the program is told, and the stack's name."""
+
+    stack: str
+    account: Account
+    archive: ArchiveSettings
+    delivery: DeliverySettings
+    endpoint: EndpointSettings
+    collector: CollectorSettings
+    alerts: AlertSettings
+    snowflake: SnowflakeSettings
+
+    def __post_init__(self) -> None:
+        region, quota = self.account.region, self.delivery.quota_mebibytes
+        taken = quotas.hits_per_second(region, quota)
+        if self.endpoint.throttle_rate > taken:
+            refuse(
+                "throttleRate",
+                f"is {self.endpoint.throttle_rate}, but Firehose in {region} takes about {taken} hits a second "
+                f"({quota} MiB): lower it, or ask AWS for more and say so in deliveryQuotaMebibytes",
+            )
