@@ -63,7 +63,6 @@ class Endpoint(pulumi.ComponentResource):
                 "expose_headers": ["retry-after", "x-event-id"],
                 # Beacons are sent with credentials, and browsers refuse the answer without this.
                 "allow_credentials": True,
-                "expose_headers": ["x-event-id", "retry-after"],
                 "max_age": 86_400,
             },
             opts=inside,
