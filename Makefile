@@ -3,13 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# Settings may come from .env, the environment or the command line (DATA_DIR=/tmp/x make demo).
--include .env
-DATA_DIR ?= ./data
-export DATA_DIR
-# What .env sets is handed on to the programs; what it does not set stays unset, so that their own defaults hold.
-export $(shell sed -n 's/^\([A-Z][A-Z0-9_]*\)=.*/\1/p' .env 2>/dev/null)
-
+# Settings come from the environment or the command line (DATA_DIR=/tmp/x make demo), or else from .env, which the programs read.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
 PLATFORM := $(BIN)/python -m ingestion_platform
@@ -78,8 +72,16 @@ lock: ## Resolve the dependencies anew (needs uv)
 	bash requirements/resolve
 
 clean: ## Remove DATA_DIR (asks first), build outputs and caches; the .venv stays
-	@if [ -d "$(DATA_DIR)" ] && [ -z "$(YES)" ]; then read -r -p "Delete $(DATA_DIR), archive included? [y/N] " a; [ "$$a" = y ]; fi
-	@rm -rf "$(DATA_DIR)" build dist dbt_models/target dbt_models/logs .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	@if [ -x $(BIN)/python ]; then dir="$$($(PLATFORM) data-dir)"; \
+	elif [ -n "$${DATA_DIR-}" ] || [ ! -e .env ]; then dir="$${DATA_DIR:-./data}"; \
+	else echo "clean: .env may name another DATA_DIR, and without .venv nothing reads it: make setup, or make clean DATA_DIR=..." >&2; exit 1; fi; \
+	if [ -d "$$dir" ]; then \
+		whole="$$(cd "$$dir" && pwd -P)"; \
+		for kept in "$$(pwd -P)" "$$HOME"; do case "$$kept/" in "$${whole%/}/"*) echo "clean: $$dir holds $$kept: nothing was removed" >&2; exit 1;; esac; done; \
+		if [ -z "$(YES)" ]; then read -r -p "Delete $$dir, archive included? [y/N] " a; [ "$$a" = y ]; fi; \
+		rm -rf -- "$$dir"; \
+	fi
+	@rm -rf build dist dbt_models/target dbt_models/logs .pytest_cache .mypy_cache .ruff_cache *.egg-info
 
 # Set-up steps, run by the commands above.
 .venv/bin/python:

@@ -3,7 +3,7 @@
     python -m collector serve    answer /collect, /batch and /health here and deliver to DATA_DIR/archive
     python -m collector drain    deliver now what a server that was killed has left in DATA_DIR/spool
 
-Options stand for the environment variables of `collector.settings`. Both end with one line and a non-zero code where
+Options stand for the environment variables of `collector.settings`, and overrule them; these overrule `.env`. Both end with one line and a non-zero code where
 something keeps them from their work.
 """
 
@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from collector.env_file import read_env_file
 from collector.journal import DamagedJournal
 from collector.local_delivery import Drained, drain
 from collector.serving import address_of, listen, serve
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the process's exit code."""
     options = _options(arguments)
     try:
+        read_env_file()
         _to_environment(options)
         settings = LocalSettings.from_environment(os.environ)
         Settings.from_environment(os.environ)

@@ -1,4 +1,4 @@
-"""`python -m ingestion_platform demo|dev|replay|doctor|prepare`: what the Makefile calls.
+"""`python -m ingestion_platform demo|dev|replay|doctor|prepare|data-dir`: what the Makefile calls.
 
 Expected trouble (a setting, a date, a port, an object) is one line on standard error and exit code 1.
 """
@@ -9,8 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from dotenv import find_dotenv, load_dotenv
-
+from collector.env_file import read_env_file
 from ingestion_platform import settings as environment
 from ingestion_platform.commands.errors import full_disk
 
@@ -26,14 +25,15 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("--to", dest="last", required=True, metavar="DATE", help="last date, included")
     commands.add_parser("doctor", help="check settings, archive, warehouse, ports and credentials")
     commands.add_parser("prepare", help="parse the dbt project for the code location")
+    commands.add_parser("data-dir", help="print DATA_DIR, as the settings have it; refused while dev or demo uses it")
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     chosen = parser().parse_args(arguments)
-    load_dotenv(find_dotenv(usecwd=True))
     try:
+        read_env_file()
         return _run(chosen)
     except KeyboardInterrupt:
         print("Stopped. What was running can be launched again: nothing is lost.", file=sys.stderr)
@@ -65,6 +65,11 @@ def _run(chosen: argparse.Namespace) -> int:
         from ingestion_platform.commands.demo import demo
 
         demo(settings)
+    elif chosen.command == "data-dir":
+        from ingestion_platform.commands.locks import refuse_if_used
+
+        refuse_if_used(settings)
+        print(settings.data_dir)
     else:
         from ingestion_platform.commands.doctor import doctor
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
@@ -73,6 +74,10 @@ def configure(settings: Settings) -> None:
     os.environ["DAGSTER_HOME"] = f"{settings.dagster_home}"
     # Relative paths of the environment would mean another folder in a child that runs elsewhere.
     os.environ["DATA_DIR"] = f"{settings.data_dir}"
+    os.environ["PUBLISHED_DIR"] = f"{settings.published_dir}"
+    key = os.environ.get("SNOWFLAKE_PRIVATE_KEY", "")
+    if key and "BEGIN" not in key:
+        os.environ["SNOWFLAKE_PRIVATE_KEY"] = f"{Path(key).expanduser().absolute()}"
 
 
 def open_instance(settings: Settings) -> DagsterInstance:

@@ -1,5 +1,7 @@
 """The platform's settings: the environment is read once, here, into a frozen typed object that is handed down.
 
+Command lines add `.env` to the environment first (`collector.env_file`); the environment's own values win.
+
     INGEST_ENV             local (default) | emulated | production; any other name is refused, nothing falls back
     DATA_DIR               ./data: archive/, warehouse.duckdb, dagster/, published/
     PARTITIONS_START       2026-01-01: first date (UTC) that is a partition
@@ -25,11 +27,9 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
+from collector.settings import SettingsError
+
 PROJECT_DIR = Path(__file__).resolve().parent.parent
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be used. The message is one line: which, why, what to write instead."""
 
 
 class Environment(StrEnum):

@@ -17,11 +17,12 @@ from datetime import UTC, date, datetime, timedelta
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from collector.settings import SettingsError
 from simulations.config import TrafficConfig
 from simulations.coveo import CoveoError
 from simulations.history import write_history
 from simulations.pump import PumpError, pump, report
-from simulations.settings import Settings, SettingsError
+from simulations.settings import Settings
 from simulations.sources import source
 from simulations.truth import TruthError
 

@@ -7,7 +7,7 @@
     N_EVENTS        5000: how many hits the pumper sends
     INGEST_ENV      local | emulated | production; checked, not used
 
-The environment wins over `.env`, which is looked for in the working directory and above it.
+The environment wins over `.env` in the working directory (`collector.env_file`).
 """
 
 from __future__ import annotations
@@ -18,13 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values, find_dotenv
-
-from collector.settings import ENVIRONMENTS
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be used, in one line that says what to write instead."""
+from collector.env_file import read_env_file
+from collector.settings import ENVIRONMENTS, SettingsError
 
 
 @dataclass(frozen=True)
@@ -44,11 +39,11 @@ class Settings:
     @classmethod
     def read(cls) -> Settings:
         """From the environment and `.env`. Raises SettingsError."""
-        from_file = dotenv_values(find_dotenv(usecwd=True))
-        return cls.of({**from_file, **{name: value for name, value in os.environ.items() if value}})
+        read_env_file()
+        return cls.of(os.environ)
 
     @classmethod
-    def of(cls, environment: Mapping[str, str | None]) -> Settings:
+    def of(cls, environment: Mapping[str, str]) -> Settings:
         """From names and values; an unset or empty name has its default. Raises SettingsError."""
         name = environment.get("INGEST_ENV") or "local"
         if name not in ENVIRONMENTS:
@@ -67,7 +62,7 @@ class Settings:
         )
 
 
-def _number(environment: Mapping[str, str | None], name: str, default: str) -> int:
+def _number(environment: Mapping[str, str], name: str, default: str) -> int:
     text = environment.get(name) or default
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise SettingsError(f"{name} is {text!r}: it has to be a whole number above 0")

@@ -21,6 +21,7 @@ from rich.console import Console
 
 from ingestion_platform.automation.jobs import SIMULATE
 from ingestion_platform.commands.errors import CommandError
+from ingestion_platform.commands.locks import DEMO, only_one
 from ingestion_platform.commands.replay import replay_work
 from ingestion_platform.commands.report import print_report
 from ingestion_platform.commands.runs import Work, console, execute
@@ -34,7 +35,12 @@ _SECONDS_TO_DRAIN = 60
 
 
 def demo(settings: Settings) -> None:
-    """Run the demonstration. Raises CommandError or RunFailed with one line when a part of it fails."""
+    """Run the demonstration. Raises CommandError or RunFailed with one line when a part of it fails, or another is at it."""
+    with only_one(settings, DEMO):
+        _demo(settings)
+
+
+def _demo(settings: Settings) -> None:
     began = time.monotonic()
     out = console()
     history = history_of(settings)

@@ -16,10 +16,12 @@ import threading
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 from ingestion_platform.commands.dev_lines import DevLines
 from ingestion_platform.commands.errors import CommandError
+from ingestion_platform.commands.locks import DEV, only_one
 from ingestion_platform.instance import open_instance
 from ingestion_platform.settings import PROJECT_DIR, Settings
 
@@ -60,15 +62,23 @@ def _taken(port: int) -> str:
 
 def dev(settings: Settings) -> int:
     """Run `dagster dev` until it ends or is stopped; 0 when it was stopped. Raises CommandError when it cannot run, or ended."""
+    address = f"http://{HOST}:{settings.dagster_port}"
+    with only_one(settings, DEV, address) as lock:
+        return _dev(settings, address, lock)
+
+
+def _dev(settings: Settings, address: str, lock: int) -> int:
     if not port_is_free(settings.dagster_port):
         raise CommandError(_taken(settings.dagster_port))
     open_instance(settings).dispose()
-    address = f"http://{HOST}:{settings.dagster_port}"
     print(f"Dagster opens at {address} in about 20 seconds; Ctrl-C stops it.", flush=True)
     command = [sys.executable, "-W", f"ignore:{_SUPERSEDED}", "-m", "dagster", "dev"]
     arguments = ["-w", f"{PROJECT_DIR / 'workspace.yaml'}", "-h", HOST, "-p", f"{settings.dagster_port}"]
     lines = DevLines(address)
-    if not supervise([*command, *arguments], lines.write):
+    # `dagster dev` reads a .env where it stands and lets it overrule the environment: it stands in a folder with nothing in it.
+    folder = settings.dagster_home / "working"
+    folder.mkdir(exist_ok=True)
+    if not supervise([*command, *arguments], lines.write, folder, lock):
         raise CommandError(
             "Dagster ended by itself: a process of it was killed or could not start (see above). Run make dev again: "
             "runs and backfills go on where they were"
@@ -76,9 +86,11 @@ def dev(settings: Settings) -> int:
     return 0
 
 
-def supervise(command: list[str], write: Callable[[str], object]) -> bool:
-    """Run `command` and whatever it starts, and leave none of it behind; whether this process was told to stop. `write` takes
-    each line that they say."""
+def supervise(
+    command: list[str], write: Callable[[str], object], folder: Path | None = None, lock: int | None = None
+) -> bool:
+    """Run `command`, in `folder`, and whatever it starts, and leave none of it behind; whether this process was told to stop.
+    `write` takes each line that they say. `command` holds `lock` too: where it outlives this process, nobody takes its place."""
     told: list[int] = []
 
     def stop(number: int, _: object) -> None:
@@ -98,6 +110,8 @@ def supervise(command: list[str], write: Callable[[str], object]) -> bool:
         text=True,
         errors="replace",
         process_group=0,
+        cwd=folder,
+        pass_fds=() if lock is None else (lock,),
         preexec_fn=_die_with_parent,
     )
     assert process.stdout is not None

@@ -143,6 +143,9 @@ class DevServer:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.log = root / "dev.log"
+        # `dagster dev` lets a .env where it stands overrule the environment: this one must not count.
+        self.elsewhere = root / "elsewhere"
+        (root / ".env").write_text(f"DATA_DIR={self.elsewhere}\nPARTITIONS_PER_RUN=1\nINGEST_ENV=nowhere\n")
         self.first = today() - timedelta(days=DAYS)
         self.days = DAYS
         self.process: subprocess.Popen[bytes] | None = None
@@ -151,6 +154,7 @@ class DevServer:
     def environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("DAGSTER")}
         return inherited | {
+            "INGEST_ENV": "local",
             "DATA_DIR": f"{self.settings.data_dir}",
             "DAGSTER_PORT": f"{self.port}",
             "PARTITIONS_PER_RUN": "4",
@@ -161,7 +165,7 @@ class DevServer:
         command = [sys.executable, "-m", "ingestion_platform", "dev"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, env=self.environment, cwd=PROJECT_DIR, stdout=log, stderr=log, start_new_session=True
+                command, env=self.environment, cwd=self.log.parent, stdout=log, stderr=log, start_new_session=True
             )
         self.wait_for(self._answers, 120, "the webserver")
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from ingestion_platform.commands.locks import DEMO, DEV
 from ingestion_platform.commands.report import print_figures
 from ingestion_platform.partitions import ONE_DAY, today
 from ingestion_platform.settings import PROJECT_DIR
@@ -66,6 +67,29 @@ def test_a_port_in_use_is_one_line(place: Any) -> None:
         taken.listen()
         port = f"{taken.getsockname()[1]}"
         assert f"port {port} is in use" in one_line(place.command("dev", DAGSTER_PORT=port))
+
+
+@pytest.mark.parametrize("command", [DEV, DEMO])
+def test_a_second_one_on_a_data_dir_is_one_line(place: Any, command: str) -> None:
+    """Two `make demo` shared a collector's log, and the second sent its hits to a collector that the first was about to stop. What
+    `make clean` asks for is refused too; when the holder is gone, killed or not, nothing is."""
+    hold = (
+        "import sys, time; from ingestion_platform import settings; from ingestion_platform.commands.locks import only_one\n"
+        f"with only_one(settings.read(), {command!r}, 'http://127.0.0.1:3999'): print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold],
+        env=os.environ | {"DATA_DIR": f"{place.settings.data_dir}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        for asked in (command.removeprefix("make "), "data-dir"):
+            said = one_line(place.command(asked))
+            assert said.startswith(f"{asked}: {command} runs on {place.settings.data_dir} already")
+            assert f"(pid {holder.pid}, http://127.0.0.1:3999)" in said
+        holder.kill()
+    assert place.command("data-dir").stdout == f"{place.settings.data_dir}\n"
 
 
 def test_doctor_names_what_is_missing_and_then_that_all_is_well(place: Any) -> None:

@@ -134,6 +134,27 @@ def test_the_terminal_shows_the_address_runs_and_troubles(dev: Any) -> None:
     assert len(others) < 60, "\n".join(others)
 
 
+def test_a_second_one_on_the_same_data_is_refused(dev: Any) -> None:
+    """Two daemons on one instance launched each backfill's runs twice; the line says which process to look for, and where it answers."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ingestion_platform", "dev"],
+        env=dev.environment | {"DAGSTER_PORT": "0"},
+        cwd=PROJECT_DIR,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"(pid {dev.process.pid}, http://127.0.0.1:{dev.port})" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_the_environment_beats_the_file(dev: Any) -> None:
+    """`dagster dev` reads a .env where it stands and lets it overrule the environment: the code location worked on another DATA_DIR."""
+    assert dev.assets("raw"), "the code location could not load with the INGEST_ENV of the file"
+    assert not dev.elsewhere.exists()
+
+
 def test_ctrl_c_ends_everything_in_order(dev: Any) -> None:
     """Last, since nothing is left after it: exit code 0, no stack trace, no process behind."""
     dev.process.send_signal(signal.SIGINT)
