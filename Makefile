@@ -15,7 +15,7 @@ MANIFEST := dbt_models/target/manifest.json
 
 ##@ Start here
 help: ## List the commands
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(RUNTIME) $(MANIFEST) ## Create .venv from the lock file and prepare dbt (skipped when nothing changed)
 
@@ -51,6 +51,11 @@ test-browser: $(DEV) $(MANIFEST) ## Run the tests that need Debian's chromium (a
 test-infra: $(INFRA) ## Type-check the Pulumi program and run its tests
 	@MYPYPATH=infra:tests/infra:tests/emulators $(BIN)/mypy --follow-imports=silent --check-untyped-defs infra/__main__.py infra/ingestion_path tests/infra tests/emulators/firehose.py
 	@$(BIN)/python -m pytest -m infra $(PYTEST_ARGS)
+
+# A network of its own: the services have their own ports, whatever else runs on the machine.
+test-containers: $(DEV) ## Build deploy/ and run it in containers (Linux, root; ten minutes at first, then five)
+	@bash tests/containers/build_images
+	@unshare --net sh -c 'ip link set lo up && exec $(BIN)/python -m pytest -m container tests/containers $(PYTEST_ARGS)'
 
 lint: $(DEV) ## Lint and type-check
 	@$(BIN)/ruff check .
@@ -101,4 +106,4 @@ $(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -pa
 	@$(PLATFORM) prepare
 	@touch $@
 
-.PHONY: help setup demo dev collect pump simulate replay doctor test test-browser test-infra lint bench bench-full bench-check lock clean
+.PHONY: help setup demo dev collect pump simulate replay doctor test test-browser test-infra test-containers lint bench bench-full bench-check lock clean

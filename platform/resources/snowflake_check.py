@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from ingestion_platform.resources.snowflake_connection import connection, explain, read_access
 from ingestion_platform.resources.warehouse import WarehouseError
 
+# Someone waits for the answer; an account that cannot be reached is tried for a minute otherwise.
+_LOGIN_SECONDS = 10
+
 
 def check(environ: Mapping[str, str]) -> str:
     """One line about the account as `environ` reaches it. Raises WarehouseError with what to do."""
@@ -34,7 +37,7 @@ def check(environ: Mapping[str, str]) -> str:
     )
     from snowflake.connector.errors import Error
 
-    with connection(access, "clickstream doctor") as opened:
+    with connection(access, "clickstream doctor", _LOGIN_SECONDS) as opened:
         for statement, advice in questions:
             try:
                 with opened.cursor() as cursor:

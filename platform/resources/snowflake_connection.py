@@ -52,7 +52,7 @@ class SnowflakeAccess:
     database: str
     secret: Mapping[str, Any] = field(repr=False)
 
-    def resource(self, query_tag: str) -> SnowflakeResource:
+    def resource(self, query_tag: str, login_seconds: int = _LOGIN_SECONDS) -> SnowflakeResource:
         """dagster-snowflake's resource; statements that go through it carry `query_tag`."""
         from dagster_snowflake import SnowflakeResource
 
@@ -70,7 +70,7 @@ class SnowflakeAccess:
             database=self.database,
             schema="RAW",
             autocommit=True,
-            login_timeout=_LOGIN_SECONDS,
+            login_timeout=login_seconds,
             additional_snowflake_connection_args=extra,
             **given,
         )
@@ -151,12 +151,14 @@ def private_key(values: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def connection(access: SnowflakeAccess, query_tag: str) -> Iterator[SnowflakeConnection]:
+def connection(
+    access: SnowflakeAccess, query_tag: str, login_seconds: int = _LOGIN_SECONDS
+) -> Iterator[SnowflakeConnection]:
     """An open connection, closed whatever happens. Errors of Snowflake come out as WarehouseError, in one line."""
     from snowflake.connector.errors import Error
 
     try:
-        with access.resource(query_tag).get_connection() as opened:
+        with access.resource(query_tag, login_seconds).get_connection() as opened:
             try:
                 yield opened
             finally:
