@@ -45,11 +45,14 @@ doctor: setup ## Check settings, archive, warehouse and credentials; say what is
 test: $(DEV) $(MANIFEST) ## Run the tests (PYTEST_ARGS=... to choose)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
+test-dates: $(DEV) $(MANIFEST) ## Run the tests that depend on the date, under several clocks
+	@$(BIN)/python -m pytest -n 2 --every-clock $(PYTEST_ARGS)
+
 test-browser: $(DEV) $(MANIFEST) ## Run the tests that need Debian's chromium (and node)
 	@$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
 
 test-infra: $(INFRA) ## Type-check the Pulumi program and run its tests
-	@MYPYPATH=infra:tests/infra:tests/emulators $(BIN)/mypy --follow-imports=silent --check-untyped-defs infra/__main__.py infra/ingestion_path tests/infra tests/emulators/firehose.py
+	@MYPYPATH=infra:tests/infra:tests/emulators:tests/clock $(BIN)/mypy --follow-imports=silent --check-untyped-defs infra/__main__.py infra/ingestion_path tests/infra tests/emulators/firehose.py
 	@$(BIN)/python -m pytest -m infra $(PYTEST_ARGS)
 
 # A network of its own: the services have their own ports, whatever else runs on the machine.
@@ -106,4 +109,4 @@ $(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -pa
 	@$(PLATFORM) prepare
 	@touch $@
 
-.PHONY: help setup demo dev collect pump simulate replay doctor test test-browser test-infra test-containers lint bench bench-full bench-check lock clean
+.PHONY: help setup demo dev collect pump simulate replay doctor test test-dates test-browser test-infra test-containers lint bench bench-full bench-check lock clean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -134,3 +135,13 @@ def test_every_decision_is_in_the_index() -> None:
     folder = ROOT / "docs" / "decisions"
     listed = re.findall(r"\]\(([\w-]+\.md)\)", (folder / "README.md").read_text())
     assert listed == sorted(path.name for path in folder.glob("*.md") if path.name != "README.md")
+
+
+def test_names_of_tests_depend_on_nothing(request: pytest.FixtureRequest) -> None:
+    """The processes of a parallel run must agree on the tests; names that held gzip's time, a date or a set's order stopped it."""
+    other = os.environ | {"PYTHONHASHSEED": "7", "TESTS_NOW": "2026-08-16T09:30"}
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "--collect-only", "-p", "no:cacheprovider"]
+    chosen = ["-m", request.config.getoption("markexpr"), *sorted({f"{item.path}" for item in request.session.items})]
+    listed = subprocess.run([*command, *chosen], cwd=ROOT, env=other, capture_output=True, text=True, check=True).stdout
+    mine = {item.nodeid for item in request.session.items}
+    assert mine <= set(listed.splitlines())

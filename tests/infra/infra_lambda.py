@@ -2,7 +2,7 @@
 
 `awslambdaric` is the program that runs handlers inside real Lambda. It asks a Runtime API for events; the one below
 hands it what the test invokes. The process sees the unzipped package, the recorded environment and what Lambda itself
-sets, nothing else of ours.
+sets, nothing else of ours but the tests' clock: it counts down to a deadline.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from types import TracebackType
 from typing import Any
 
 import pulumi
+
+import tests_clock
 
 
 def unpack(code: pulumi.AssetArchive, folder: Path) -> Path:
@@ -80,6 +82,7 @@ class LambdaProcess:
             [sys.executable, "-m", "awslambdaric", self._handler],
             cwd=self._task_root,
             env={
+                **tests_clock.environment(),
                 **self._environment,
                 "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._api.server_port}",
                 "LAMBDA_TASK_ROOT": str(self._task_root),

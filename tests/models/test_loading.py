@@ -135,7 +135,7 @@ _QUEUE_TIMES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(value=_QUEUE_TIMES)
 def test_queue_times_are_read_alike_by_collector_and_loader(value: str) -> None:
     """`event_at` is decided in SQL; the contract's Python says what it must be."""

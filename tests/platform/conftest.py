@@ -52,6 +52,8 @@ class Place:
         self.instance = instance
         self.archive: Archive = wiring.archive(self.settings)
         self.located: Definitions = definitions(self.settings)
+        # Fixed for the test, which may go on over midnight.
+        self.today = today()
 
     def launch(self, job: str, window: Window | None = None, **options: Any) -> ExecuteInProcessResult:
         """Run a job of the code location in this process: launch("replay", window) or launch("hourly_refresh")."""
@@ -106,10 +108,9 @@ class Place:
         """The instance under DATA_DIR that the commands use, not this test's own."""
         return DagsterInstance.from_config(f"{self.settings.dagster_home}")
 
-    @staticmethod
-    def past(days: int) -> date:
-        """The date so many days ago."""
-        return today() - timedelta(days=days)
+    def past(self, days: int) -> date:
+        """The date so many days before the one on which the test began."""
+        return self.today - timedelta(days=days)
 
     @staticmethod
     def materialized(result: ExecuteInProcessResult, asset: str) -> set[str]:

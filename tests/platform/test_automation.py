@@ -37,6 +37,7 @@ def late_copy(place: Any, days: int) -> None:
     place.archive.put(key, place.archive.read(first.key))
 
 
+@pytest.mark.dates
 def test_an_object_under_an_old_date_starts_one_refresh(place: Any) -> None:
     """Late files that nobody notices are the field's known pain; the same state must not start a second run."""
     place.simulate(place.past(9))
@@ -49,6 +50,7 @@ def test_an_object_under_an_old_date_starts_one_refresh(place: Any) -> None:
     assert look(place, cursor)[0] == []
 
 
+@pytest.mark.dates
 def test_objects_of_yesterday_are_left_to_the_schedule(place: Any) -> None:
     """Ordinary traffic must not start a run every five minutes."""
     place.simulate(place.past(9))

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from datetime import date, datetime
 from decimal import Decimal
 from io import StringIO
@@ -18,7 +17,7 @@ from rich.console import Console
 
 from ingestion_platform.commands.locks import DEMO, DEV
 from ingestion_platform.commands.report import print_figures
-from ingestion_platform.partitions import ONE_DAY, today
+from ingestion_platform.partitions import today
 from ingestion_platform.settings import PROJECT_DIR
 
 
@@ -92,6 +91,7 @@ def test_a_second_one_on_a_data_dir_is_one_line(place: Any, command: str) -> Non
     assert place.command("data-dir").stdout == f"{place.settings.data_dir}\n"
 
 
+@pytest.mark.dates
 def test_doctor_names_what_is_missing_and_then_that_all_is_well(place: Any) -> None:
     """A newcomer's first question is what to do next."""
     empty = place.command("doctor")
@@ -153,29 +153,30 @@ def statistics(place: Any) -> list[tuple[Any, ...]]:
     return list(place.rows("select * from stats.overview_1d order by all"))
 
 
+@pytest.mark.dates("month-end-before-midnight", "after-midnight")
 def test_from_http_to_statistics_twice_with_the_same_result(place: Any) -> None:
     """The whole way with real parts: collector, archive, warehouse, dbt, Dagster; a replay changes no figure, and what a
     second pump adds is added exactly."""
-    # Soon after midnight, hits that the pumper says were queued belong to the day before.
-    began = today() - ONE_DAY
+
+    def replay() -> Any:
+        # Soon after midnight, hits that the pumper says were queued belong to the day before; and midnight may come meanwhile.
+        return place.command("replay", "--from", f"{place.past(1)}", "--to", f"{today()}")
+
     pumped(place, 300)
-    range_of_today = ("--from", f"{began}", "--to", f"{today()}")
-    first = place.command("replay", *range_of_today)
+    first = replay()
     assert first.returncode == 0, first.stderr
-    assert f"No hit on {today()}" not in first.stdout
+    assert f"No hit on {place.today}" not in first.stdout
     once = statistics(place)
     accepted = place.count("events.logs") + place.count("events.duplicates")
     assert accepted == 300
     assert place.count("events.quarantine") == 0
 
-    clock = time.monotonic()
-    again = place.command("replay", *range_of_today)
+    again = replay()
     assert again.returncode == 0, again.stderr
     assert statistics(place) == once
-    assert time.monotonic() - clock < 60
 
     pumped(place, 200)
-    assert place.command("replay", *range_of_today).returncode == 0
+    assert replay().returncode == 0
     assert place.count("events.logs") + place.count("events.duplicates") == 500
     with place.instance_of_commands() as instance:
         runs = instance.get_runs()

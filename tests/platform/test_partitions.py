@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 
 from ingestion_platform.partitions import (
+    ONE_DAY,
     PartitionError,
     Window,
     chunks,
@@ -18,6 +19,7 @@ from ingestion_platform.partitions import (
 )
 
 
+@pytest.mark.dates
 def test_today_is_the_newest_partition() -> None:
     """Hits arrive all day: a partition that appears only at midnight would hide them until then."""
     assert daily_partitions(date(2026, 1, 1)).get_last_partition_key() == today().isoformat()
@@ -43,7 +45,7 @@ def test_chunks_cover_each_date_once() -> None:
     [
         ("2026-01-05", "2026-01-01", "earlier date first"),
         ("2025-12-31", "2026-01-01", "outside of the partitions"),
-        ("2026-01-01", (today() + timedelta(days=1)).isoformat(), "outside of the partitions"),
+        ("2026-01-01", "9999-12-30", "outside of the partitions"),
         ("monday", "2026-01-01", "write two dates"),
     ],
 )
@@ -52,6 +54,14 @@ def test_dates_that_are_no_partitions_are_refused_in_one_line(first: str, last: 
     with pytest.raises(PartitionError, match=says) as refusal:
         requested(first, last, date(2026, 1, 1))
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.dates
+def test_tomorrow_is_no_partition_yet() -> None:
+    """The newest date is today's, whatever comes next: another month, another year, 1 March."""
+    assert requested(f"{today()}", f"{today()}", date(2026, 1, 1)) == Window(today(), today() + ONE_DAY)
+    with pytest.raises(PartitionError, match=f"go from 2026-01-01 to {today()}"):
+        requested("2026-01-01", f"{today() + ONE_DAY}", date(2026, 1, 1))
 
 
 def test_the_last_date_is_included() -> None:

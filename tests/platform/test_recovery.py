@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ingestion_platform.partitions import Window, today
+from ingestion_platform.partitions import Window
 from ingestion_platform.resources import wiring
 from ingestion_platform.resources.dbt_project import MODELS_DIR, DbtProject
 
@@ -42,7 +42,7 @@ def strict(place: Any, tmp_path: Path) -> DbtProject:
 
 def modelled(place: Any) -> dict[str, list[tuple[Any, ...]]]:
     """The rows of the dates that the test replays."""
-    dates = f"event_date >= '{place.past(6)}' and event_date < '{today()}'"
+    dates = f"event_date >= '{place.past(6)}' and event_date < '{place.today}'"
     return {table: place.rows(f"select * from {table} where {dates} order by all") for table in MODELLED}
 
 
@@ -56,7 +56,7 @@ def test_hits_come_back_by_reason_and_date_when_their_rule_is_mended(place: Any,
     """The archive keeps what a rule refused. After mending it, the job rebuilds the dates that were asked for and hold the
     reason, and those that follow from them (left alone, newness and sessions of later dates were wrong for ever, and nothing
     said so); counts before and after are with the run. What was not asked for stays until it is."""
-    whole = Window(place.past(6), today())
+    whole = Window(place.past(6), place.today)
     for days in (6, 5, 3):
         place.simulate(place.past(days), hits=1_500)
     assert place.launch("replay", whole).success
@@ -83,7 +83,7 @@ def test_hits_come_back_by_reason_and_date_when_their_rule_is_mended(place: Any,
     assert table[f"{first}", "odd_campaign"] == (refused[first, "odd_campaign"], 0)
     assert {day for day, _ in table} == {f"{first}"}
     assert 0 < figures["hits in events/logs after"].value - figures["hits in events/logs before"].value <= came_back
-    assert place.materialized(result, "events/logs") >= {f"{first}", f"{second}", f"{today()}"}
+    assert place.materialized(result, "events/logs") >= {f"{first}", f"{second}", f"{place.today}"}
     assert result.success
 
     assert place.launch("recover_quarantine").success

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from dagster import AssetKey
 
 from collector.archive_keys import object_key, parse_key
@@ -35,6 +36,7 @@ def test_one_run_brings_everything_up_to_date_and_the_next_says_that_nothing_is_
     assert any(message.startswith("Nothing new") for message in messages)
 
 
+@pytest.mark.dates("leap-day")
 def test_a_late_object_rebuilds_exactly_the_dates_it_affects(place: Any) -> None:
     """An object under an old date must be noticed, and dates out of its reach must be left alone."""
     old = place.past(40)

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import duckdb
+import pytest
 from dagster import AssetKey
 
 from ingestion_platform.assets.keys import OVERVIEW_1D, PUBLISHED_OVERVIEW, RAW_LOGS
@@ -44,6 +45,7 @@ def test_a_replay_records_each_date_and_a_second_one_changes_no_row(place: Any) 
     assert place.everything() == before
 
 
+@pytest.mark.dates
 def test_simulated_dates_are_held_against_their_truth(place: Any) -> None:
     """The check must compare something: one that compares nothing would be green for ever."""
     chosen = Window(place.past(6), place.past(6) + (DATES_AFTER + 2) * ONE_DAY)

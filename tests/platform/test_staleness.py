@@ -167,6 +167,7 @@ def test_an_edited_model_makes_itself_and_what_is_below_stale(
         assert stale(ask, days) == {}
 
 
+@pytest.mark.dates
 def test_each_date_of_a_range_shows_its_own_verdict(
     place: Place, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

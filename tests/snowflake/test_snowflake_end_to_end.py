@@ -40,7 +40,7 @@ def installed(tmp_path: Path) -> Path:
 def run(place: Path, environ: dict[str, str], *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "ingestion_platform", *arguments],
-        env={**os.environ, **environ, "PYTHONPATH": str(place)}, cwd=place, capture_output=True, text=True, timeout=240, check=False,
+        env={**os.environ, **environ, "PYTHONPATH": f"{place}{os.pathsep}{os.environ['PYTHONPATH']}"}, cwd=place, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
