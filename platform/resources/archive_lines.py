@@ -7,14 +7,14 @@ In: objects of the archive (gzip JSON lines). Out: an Arrow stream
 with one row a line that is not blank. The objects are read and decompressed a little ahead of whoever consumes the stream, so
 that memory is bounded however many there are, and a single statement, hence a single transaction, can load gigabytes.
 
-A line that is no UTF-8 is kept with replacement characters and a leading one, so that it cannot pass for a record: it becomes a
-bad line, and only it. An object that cannot be read or decompressed is named in `errors` and costs its neighbours nothing.
+A line that is no UTF-8, or no JSON where a warehouse's parser would let it pass (platform/resources/strict_lines.py), gets a leading
+replacement character, so that it cannot pass for a record: it becomes a bad line, and only it. An object that cannot be read or
+decompressed, or that is empty, is named in `errors` and costs its neighbours nothing.
 """
 
 from __future__ import annotations
 
 import io
-import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 from isal import igzip, igzip_lib
 
 from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject
+from ingestion_platform.resources.strict_lines import REFUSED, is_json, judged, suspicious
 
 # What is read ahead, compressed: some 60 MB of JSON.
 _AHEAD_BYTES = 8 * 1024 * 1024
@@ -33,10 +34,9 @@ _READERS = 2
 # Text goes on in pieces of about this size, which stay in a processor's cache and in memory that was used before.
 _PIECE_BYTES = 1024 * 1024
 _NEWLINE = ord("\n")
+_PUT_BACK = "restore it, then load its date again"
 # Kept of an object's suspects: enough for any that is not garbage as a whole.
 _MOST_SUSPECTS = 1_000
-# A line that is no UTF-8 must not become a valid record by having its bad bytes replaced.
-UNDECODABLE = "\ufffd"
 # What the reader of gzip raises; its stubs take the class of its own exception for an exception.
 _BROKEN = (OSError, EOFError, cast(type[Exception], igzip_lib.IsalError))
 
@@ -159,22 +159,23 @@ def _read_lines(archive: Archive, item: ArchiveObject) -> list[pa.Array]:
     """The lines of a whole object, in pieces: none of an object that breaks off."""
     pieces = []
     data = archive.read(item.key)
+    if not data:
+        raise ArchiveError(f"{item.key} is empty, not even a gzip file of nothing; {_PUT_BACK}")
     try:
         with igzip.IGzipFile(fileobj=io.BytesIO(data)) as text:
-            begun = b""
+            # A line may be longer than many parts: they are joined once, when it ends.
+            begun: list[bytes] = []
             while part := text.read(_PIECE_BYTES):
                 end = part.rfind(b"\n") + 1
                 if end:
-                    pieces.append(split_lines(begun + part[:end]))
-                    begun = part[end:]
+                    pieces.append(split_lines(b"".join([*begun, part[:end]])))
+                    begun = [part[end:]]
                 else:
-                    begun += part
-            if begun:
-                pieces.append(split_lines(begun))
+                    begun.append(part)
+            if any(begun):
+                pieces.append(split_lines(b"".join(begun)))
     except _BROKEN as error:
-        raise ArchiveError(
-            f"{item.key} is not a whole gzip file ({error}); restore it, then load its date again"
-        ) from error
+        raise ArchiveError(f"{item.key} is not a whole gzip file ({error}); {_PUT_BACK}") from error
     return pieces
 
 
@@ -184,15 +185,7 @@ def bad_lines(archive: Archive, item: ArchiveObject) -> list[tuple[int, str]]:
     Raises ArchiveError when the object cannot be read whole.
     """
     lines = (line for piece in _read_lines(archive, item) for line in piece.to_pylist())
-    return [(number, line) for number, line in enumerate(lines, 1) if not _is_json(line)]
-
-
-def _is_json(line: str) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
+    return [(number, line.removeprefix(REFUSED)) for number, line in enumerate(lines, 1) if not is_json(line)]
 
 
 def split_lines(text: bytes) -> pa.Array:
@@ -203,6 +196,7 @@ def split_lines(text: bytes) -> pa.Array:
     offsets = np.concatenate(([0], ends + 1)).astype(np.int64)
     parts = _decoded(pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(text)))
     lines = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+    lines = _strict(lines, suspicious(text, offsets))
     # Even a line of one character needs two bytes with its newline.
     suspects = np.flatnonzero(np.diff(offsets) < 64)
     blank = [i for i in suspects if not text[offsets[i] : offsets[i + 1]].strip()]
@@ -213,6 +207,23 @@ def split_lines(text: bytes) -> pa.Array:
     return lines
 
 
+def _strict(lines: pa.Array, suspects: np.ndarray) -> pa.Array:
+    """The lines, those of `suspects` as a strict reader takes them."""
+    changed = {}
+    for at in suspects.tolist():
+        line = lines[at].as_py()
+        taken = judged(line)
+        if taken != line:
+            changed[at] = taken
+    if not changed:
+        return lines
+    parts, after = [], 0
+    for at, line in changed.items():
+        parts += [lines[after:at], pa.array([line], pa.large_string())]
+        after = at + 1
+    return pa.concat_arrays([*parts, lines[after:]])
+
+
 def _decoded(lines: pa.Array) -> list[pa.Array]:
     """The lines in parts that are UTF-8, those that are none replaced. Found by halves, since the others are most of them."""
     try:
@@ -220,7 +231,7 @@ def _decoded(lines: pa.Array) -> list[pa.Array]:
     except pa.ArrowInvalid:
         if len(lines) == 1:
             line = lines.cast(pa.large_binary())[0].as_py()
-            return [pa.array([UNDECODABLE + line.decode(errors="replace")], pa.large_string())]
+            return [pa.array([REFUSED + line.decode(errors="replace")], pa.large_string())]
         half = len(lines) // 2
         return [*_decoded(lines[:half]), *_decoded(lines[half:])]
     return [lines]

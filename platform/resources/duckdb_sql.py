@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from collector.contract import MAX_QUEUE_TIME_MS
 from collector.parameters import PARAMETERS
+from ingestion_platform.resources.strict_lines import LONG_LINE, REFUSED
 from ingestion_platform.resources.warehouse import LOG_ID_NAMESPACE
 
 # Every parameter without an index in its name. DuckDB compares struct fields without regard to case; the protocol's differ.
@@ -101,77 +102,113 @@ create table if not exists events.user_agents (
 );
 """
 
-_STRUCTURE = (
+_ENVELOPE = (
     '{"event_id": "VARCHAR", "service": {"id": "VARCHAR"}, '
     f'"context": {_json_object((*CONTEXT_FIELDS, "client_id", "user_id", "tracking_id"))}, '
-    f'"request": {{"id": "VARCHAR", "timestamp": "BIGINT", "body": {_json_object(BODY_FIELDS)}}}, '
-    '"response": {"id": "VARCHAR", "timestamp": "BIGINT"}, '
+    '"request": {"id": "VARCHAR", "timestamp": "VARCHAR", "body": "JSON"}, '
+    '"response": {"id": "VARCHAR", "timestamp": "VARCHAR"}, '
     f'"rejected": {_json_object(REJECTED_FIELDS)}}}'
 )
 
 
-def _uuid5(text: str) -> str:
-    digest = f"sha1(unhex('{LOG_ID_NAMESPACE.replace('-', '')}') || encode({text}))"
-    variant = "substr('89ab89ab89ab89ab', strpos('0123456789abcdef', substr(h, 17, 1)), 1)"
-    return (
-        "cast(list_transform(["
-        + digest
-        + "], lambda h: substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-5' || substr(h, 14, 3) "
-        f"|| '-' || {variant} || substr(h, 18, 3) || '-' || substr(h, 21, 12))[1] as uuid)"
-    )
+def _uuid5(digest: str) -> str:
+    """The uuid5 of a SHA-1 in hexadecimal."""
+    variant = f"substr('89ab89ab89ab89ab', strpos('0123456789abcdef', substr({digest}, 17, 1)), 1)"
+    return f"cast(substr({digest}, 1, 12) || '5' || substr({digest}, 14, 3) || {variant} || substr({digest}, 18, 15) as uuid)"
+
+
+_DIGEST = f"sha1(unhex('{LOG_ID_NAMESPACE.replace('-', '')}') || encode(object_key || ':' || row_number::varchar))"
 
 
 def _milliseconds(value: str) -> str:
     return f"case when {value} between {_FIRST_MS} and {_LAST_MS} then epoch_ms({value}) end"
 
 
+def _whole(text: str) -> str:
+    """The whole number that a text of digits gives, a fraction left out; null for any other and for one too large for a time."""
+    number = f"try_cast({text} as bigint)"
+    # Nearly every number is written as it would be written again, which is told faster than a pattern is matched.
+    return f"""case
+        when {number} >= 0 and {number}::varchar = {text} then {number}
+        when regexp_full_match({text}, '[0-9]{{1,18}}([.][0-9]*)?') then try_cast(split_part({text}, '.', 1) as bigint)
+    end"""
+
+
+_BLANKS = " || ".join(["' '", *(f"chr({code})" for code in (9, 10, 11, 12, 13))])
+
+
 def _present(*values: str) -> str:
-    """The first value that is neither missing nor blank, without blanks around it."""
-    return "coalesce(" + ", ".join(f"nullif(trim({value}), '')" for value in values) + ")"
+    """The first value that is neither missing nor blank, without ASCII blanks around it.
+
+    Reads `plain`: whether nothing is escaped in the line, so that no blank but the space can be. Few values need the trimming,
+    which costs more than to see that.
+    """
+    trimmed = (
+        f"nullif(case when plain and {value} > '!' and not ends_with({value}, ' ') then {value} else trim({value}, {_BLANKS}) end, '')"
+        for value in values
+    )
+    return f"coalesce({', '.join(trimmed)})"
 
 
 # The rule of `collector.contract.queue_time_ms`, as SQL; a test compares the two.
 QUEUE_TIME_MS = f"""case
-        when r.request.body.qt is null then 0
-        when regexp_full_match(r.request.body.qt, '[0-9]+([.][0-9]*)?')
-            then least(coalesce(try_cast(split_part(r.request.body.qt, '.', 1) as bigint), {MAX_QUEUE_TIME_MS}), {MAX_QUEUE_TIME_MS})
+        when body.qt is null then 0
+        when regexp_full_match(body.qt, '[0-9]+([.][0-9]*)?')
+            then least(coalesce(try_cast(split_part(body.qt, '.', 1) as bigint), {MAX_QUEUE_TIME_MS}), {MAX_QUEUE_TIME_MS})
         else 0
+    end"""
+
+# Of a name that a body gives twice the last counts; the readers of JSON take the first. A patch on nothing keeps the last of each
+# name (and drops nulls, hence the second look); of nearly all bodies only its length is needed. Longer lines come without repetition.
+# CASE within CASE, since AND would compute everything for every row.
+_BODY = f"""case
+        when not starts_with(r.request.body, '{{') then null
+        when strlen(line) > {LONG_LINE} then r.request.body
+        when strlen(json_merge_patch('{{}}', r.request.body)) = strlen(r.request.body) then r.request.body
+        when list_unique(json_keys(r.request.body)) = len(json_keys(r.request.body)) then r.request.body
+        else json_merge_patch('{{}}', r.request.body)
     end"""
 
 INSERT_LOGS = f"""
 insert into raw.logs by name
 with parsed as (
     select
-        object_key, arrival_date, row_number, line,
-        json_transform(line, '{_STRUCTURE}') as r
+        object_key, arrival_date, row_number, line, {_DIGEST} as digest, not contains(line, '\\') as plain,
+        json_transform(line, '{_ENVELOPE}') as r
     from lines
     -- A condition on r would be pushed below it, and every line parsed twice.
     where json_valid(line)
 ),
-timed as (
-    select
-        *,
-        r.request.timestamp as received_ms,
-        r.request.timestamp - {QUEUE_TIME_MS} as event_ms
+bodies as (
+    select *, {_BODY} as body_text
     from parsed
 ),
+typed as (
+    select *, json_transform(body_text, '{_json_object(BODY_FIELDS)}') as body, {_whole("r.request.timestamp")} as received
+    from bodies
+),
+timed as (
+    -- What is no time of a hit is left out before anything is subtracted from it.
+    select *, case when received between {_FIRST_MS} and {_LAST_MS} then received end as received_ms
+    from typed
+),
 dated as (
-    select *, {_milliseconds("event_ms")} as event_at
+    select *, {_milliseconds(f"received_ms - {QUEUE_TIME_MS}")} as event_at
     from timed
 )
 select
     r.service.id as service_id,
     coalesce(r.request.id, r.event_id) as request_id,
-    {_milliseconds("received_ms")} as request_timestamp,
+    epoch_ms(received_ms) as request_timestamp,
     r.response.id as response_id,
-    {_milliseconds("r.response.timestamp")} as response_timestamp,
-    {_present("r.context.client_id", "r.request.body.cid")} as client_id,
-    case when r.request.body is null then rtrim(line, chr(10))::json else json_extract(line, '$.request.body') end as data,
-    {_uuid5("object_key || ':' || row_number::varchar")} as log_id,
+    {_milliseconds(_whole("r.response.timestamp"))} as response_timestamp,
+    {_present("r.context.client_id", "body.cid")} as client_id,
+    coalesce(body_text, rtrim(line, chr(10))::json) as data,
+    {_uuid5("digest")} as log_id,
     object_key as log_filename,
     row_number as log_file_row_number,
     current_localtimestamp() as log_timestamp,
-    {_present("r.event_id", "null")} as event_id,
+    {_present("r.event_id")} as event_id,
     event_at,
     case
         when event_at >= arrival_date - interval {MAX_DAYS_BEFORE_ARRIVAL} day
@@ -180,11 +217,11 @@ select
         else arrival_date
     end as event_date,
     arrival_date,
-    {_present("r.context.tracking_id", "r.request.body.tid")} as tracking_id,
-    {_present("r.context.user_id", "r.request.body.uid")} as user_id,
+    {_present("r.context.tracking_id", "body.tid")} as tracking_id,
+    {_present("r.context.user_id", "body.uid")} as user_id,
     {{
         'context': {{{", ".join(f"'{f}': r.context.{f}" for f in CONTEXT_FIELDS)}}},
-        'body': r.request.body,
+        'body': body,
         'rejected': r.rejected
     }} as record
 from dated
@@ -193,9 +230,14 @@ from dated
 
 INSERT_BAD_LINES = f"""
 insert into raw.bad_lines
-select {_uuid5("object_key || ':' || row_number::varchar")}, object_key, row_number, arrival_date, rtrim(left(line, 8192), chr(10))
-from lines
-where not json_valid(line)
+select {_uuid5("digest")}, object_key, row_number, arrival_date, rtrim(left(payload, 8192), chr(10))
+from (
+    select
+        *, {_DIGEST} as digest,
+        case when starts_with(line, '{REFUSED}') then substr(line, 2) else line end as payload
+    from lines
+    where not json_valid(line)
+)
 """
 """Reads the same relation."""
 

@@ -22,7 +22,8 @@ from collector.archive_keys import object_key
 from collector.contract import queue_time_ms
 from ingestion_platform.resources import archive_lines, duckdb_sql
 from ingestion_platform.resources.archive import Archive, ArchiveObject, FolderArchive, S3Archive, data_version
-from ingestion_platform.resources.archive_lines import UNDECODABLE, LineStream, split_lines
+from ingestion_platform.resources.archive_lines import LineStream, split_lines
+from ingestion_platform.resources.strict_lines import REFUSED
 from ingestion_platform.resources.loading import missing_objects
 from ingestion_platform.resources.warehouse import LOG_ID_NAMESPACE
 
@@ -99,7 +100,7 @@ def test_bad_lines_are_quarantined_each_once(bench, record, at, monkeypatch, bad
         (b"a\nb", ["a", "b"]),
         (b"\n  \na\n\n", ["a"]),
         (b"a\r\n", ["a\r"]),
-        (b"\xff\na\n", [UNDECODABLE + "\ufffd", "a"]),
+        (b"\xff\na\n", [REFUSED + "\ufffd", "a"]),
         ("é\n€\n".encode(), ["é", "€"]),
     ],
 )
@@ -139,7 +140,7 @@ _QUEUE_TIMES = st.one_of(
 @given(value=_QUEUE_TIMES)
 def test_queue_times_are_read_alike_by_collector_and_loader(value: str) -> None:
     """`event_at` is decided in SQL; the contract's Python says what it must be."""
-    sql = "select " + duckdb_sql.QUEUE_TIME_MS.replace("r.request.body.qt", "$qt::varchar")
+    sql = "select " + duckdb_sql.QUEUE_TIME_MS.replace("body.qt", "$qt::varchar")
     with duckdb.connect() as connection:
         assert connection.execute(sql, {"qt": value}).fetchall()[0][0] == queue_time_ms({"qt": value})
 
