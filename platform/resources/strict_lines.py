@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-MAX_DEPTH = 200
+MAX_DEPTH = 400
 """Brackets within brackets: no record needs ten, and readers downstream, this one first, recurse."""
 
 LONG_LINE = 16 * 1024
@@ -32,6 +32,7 @@ REFUSED = "\ufffd"
 _OPENING, _CLOSING, _COMMA, _SPACE = 0x7B, 0x7D, 0x2C, 0x20
 # Bytes looked at in one go, which fit a processor's cache; and what of a word may lie before the end of a window.
 _WINDOW, _OVERLAP = 128 * 1024, 3
+_CROWD = MAX_DEPTH // 2 - 1
 _NOWHERE = np.array([], dtype=np.int64)
 # Outside of text, a number can only come after one of these.
 _BEFORE_A_NUMBER = np.zeros(256, dtype=bool)
@@ -54,7 +55,7 @@ def suspicious(text: bytes, offsets: np.ndarray) -> np.ndarray:
 
 
 def _telling(found: np.ndarray) -> list[int]:
-    """Where NaN or Infinity may begin, and where a bracket closes after a comma or a blank."""
+    """Where NaN or Infinity may begin, where a bracket closes after a comma or a blank, and where many close."""
     scratch = _scratch()
     # Letters in lower case, and both closing brackets as one.
     lower = np.bitwise_or(found, 0x20, out=scratch.lower[: len(found)])
@@ -69,9 +70,11 @@ def _telling(found: np.ndarray) -> list[int]:
     begins = np.flatnonzero(words) if words.any() else _NOWHERE
     begins = begins[_BEFORE_A_NUMBER[found[begins - 1]]]
     brackets = np.flatnonzero(np.equal(lower, _CLOSING, out=scratch.one[: len(found)]))
+    # A short line that goes too deep closes half of its brackets in this window or in the next.
+    crowded = brackets[_CROWD:][brackets[_CROWD:] - brackets[:-_CROWD] < LONG_LINE]
     before = found[brackets - 1]
     brackets = brackets[(before == _COMMA) | (before <= _SPACE)]
-    return [*begins.tolist(), *brackets.tolist()]
+    return [*begins.tolist(), *brackets.tolist(), *crowded.tolist()]
 
 
 class _Scratch:

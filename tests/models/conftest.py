@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -158,3 +159,14 @@ def _record() -> Callable[..., dict[str, Any]]:
 @pytest.fixture(name="at")
 def _at() -> Callable[[str], datetime]:
     return at
+
+
+@pytest.fixture(scope="session")
+def fuzz_lines() -> Callable[[int, int, int], Iterator[bytes]]:
+    """`line_fuzz.lines`: tests are no package, so that it is loaded by its path."""
+    spec = importlib.util.spec_from_file_location("line_fuzz", Path(__file__).with_name("line_fuzz.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made: Callable[[int, int, int], Iterator[bytes]] = module.lines
+    return made
