@@ -86,8 +86,15 @@ class SnowpipeIngestion(pulumi.ComponentResource):
             policy=policies.document(policies.read_archive, bucket_arn=archive.bucket.arn),
             opts=inside,
         )
+        # Of a name that an object gives twice the last counts, on DuckDB too; by default such a line would be refused.
         self.file_format = snowflake.FileFormatJson(
-            f"{name}-format", name="ARCHIVE_JSON", compression="GZIP", database=database, schema=schema, opts=inside
+            f"{name}-format",
+            name="ARCHIVE_JSON",
+            compression="GZIP",
+            allow_duplicate="true",
+            database=database,
+            schema=schema,
+            opts=inside,
         )
         self.stage = snowflake.StageExternalS3(
             f"{name}-stage",

@@ -191,19 +191,15 @@ typed as (
     select *, json_transform(body_text, '{_json_object(BODY_FIELDS)}') as body, {_whole("r.request.timestamp")} as received
     from bodies
 ),
-timed as (
-    -- What is no time of a hit is left out before anything is subtracted from it.
-    select *, case when received between {_FIRST_MS} and {_LAST_MS} then received end as received_ms
-    from typed
-),
 dated as (
-    select *, {_milliseconds(f"received_ms - {QUEUE_TIME_MS}")} as event_at
-    from timed
+    -- A whole number of 18 digits at most: nothing that is subtracted from it can overflow.
+    select *, {_milliseconds(f"received - {QUEUE_TIME_MS}")} as event_at
+    from typed
 )
 select
     r.service.id as service_id,
     coalesce(r.request.id, r.event_id) as request_id,
-    epoch_ms(received_ms) as request_timestamp,
+    {_milliseconds("received")} as request_timestamp,
     r.response.id as response_id,
     {_milliseconds(_whole("r.response.timestamp"))} as response_timestamp,
     {_present("r.context.client_id", "body.cid")} as client_id,

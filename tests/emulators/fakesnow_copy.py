@@ -23,6 +23,8 @@ from fakesnow.transforms.options import parse_options
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import exp
 
+from ingestion_platform.resources.strict_lines import is_json
+
 HISTORY = "_fs_information_schema._fs_load_history"
 STOCK_COPY = stock.copy_into
 REPORT = (
@@ -162,13 +164,31 @@ def _parse(item: Staged) -> Parsed:
     for number, line in enumerate((line for line in body.split(b"\n") if line.strip()), 1):
         try:
             text = line.decode()
-            json.loads(text)
+            # Of a name given twice the last counts (ALLOW_DUPLICATE); DuckDB, in which the text ends up, would read the first.
+            if repeated(text):
+                text = json.dumps(json.loads(text, parse_int=str, parse_float=str))
         except ValueError as error:
             bad += 1
             complaint = complaint or f"Error parsing JSON: {str(error)[:100]}"
             continue
         good.append((number, text))
     return Parsed(good, bad, complaint)
+
+
+def repeated(text: str) -> bool:
+    """Whether an object of the text gives a name twice. Raises ValueError for what is no strict JSON."""
+    if not is_json(text):
+        raise ValueError("no strict JSON")
+    found = False
+
+    def pairs(given: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal found
+        made = dict(given)
+        found |= len(made) < len(given)
+        return made
+
+    json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=pairs)
+    return found
 
 
 def _insert(duck: Any, copy: exp.Copy, rows: list[tuple[Any, ...]], params: Any) -> None:

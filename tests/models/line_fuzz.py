@@ -14,10 +14,22 @@ from typing import Any
 
 from collector.parameters import PARAMETERS
 
-_TYPES = ("pageview", "screenview", "event", "transaction", "item", "social", "exception", "timing", "Pageview", " event ", "?")
+_TYPES = (
+    "pageview",
+    "screenview",
+    "event",
+    "transaction",
+    "item",
+    "social",
+    "exception",
+    "timing",
+    "Pageview",
+    " event ",
+    "?",
+)
 _ACTIONS = ("detail", "click", "add", "remove", "checkout", "purchase", "refund", "PURCHASE", "none", "")
 _TEXTS = (
-    "", " ", "\t", "\x0b", "\u00a0", "\u3000a", "(all)", "(not set)", "a|b", "'", '"', "\\", "%", "%00", "%zz", "\x00", "a\x00b", "é€😀",
+    "", " ", "\t", "\x0b", "\u00a0", "\u3000a", "(not set)", "a|b", "'", '"', "\\", "%", "%00", "%zz", "\x00", "a\x00b", "é€😀",
     "\u2028", "null", "NaN", "{{ this }}", "$1", "x" * 300, "https://shop.example/?utm_source=a%20b&gclid=1", "https://[::1", "//", "http://",
     "android-app://a.b", "2026-01-10", "undefined", "[object Object]", "\ufffd", "\ufeff", "a\nb", "in", "nan, inf",
 )  # fmt: skip
@@ -50,17 +62,32 @@ def lines(seed: int, count: int, day_ms: int) -> Iterator[bytes]:
 
 
 def _record(rng: random.Random, number: int, day_ms: int) -> dict[str, Any]:
-    # Some ids are met on several dates, and some copies and retries on one.
-    event_id = f"{rng.randrange(number + 1) if rng.random() < 0.1 else number:032x}"
     received = day_ms + rng.randrange(-86_400_000, 2 * 86_400_000)
+    # Some ids are met again.
+    event_id = f"{rng.randrange(number + 1) if rng.random() < 0.1 else number:022x}{received // 86_400_000:010x}"
     client = f"c{rng.randrange(40)}"
-    body = {"v": "1", "t": rng.choice(_TYPES[:3]), "cid": client, "tid": rng.choice(("UA-1", "UA-2", "(all)")), "dl": "https://shop.example/"}
+    body = {
+        "v": "1",
+        "t": rng.choice(_TYPES[:3]),
+        "cid": client,
+        "tid": rng.choice(("UA-1", "UA-2")),
+        "dl": "https://shop.example/",
+    }
     for _ in range(rng.randrange(6)):
         body[_name(rng)] = rng.choice((*_TEXTS, *_NUMBERS))
     if rng.random() < 0.4:
-        body |= {"pa": rng.choice(_ACTIONS), "ti": f"T{rng.randrange(20)}", "tr": rng.choice(_NUMBERS), "cu": rng.choice(("EUR", "usd", "?"))}
+        body |= {
+            "pa": rng.choice(_ACTIONS),
+            "ti": f"T{rng.randrange(20)}",
+            "tr": rng.choice(_NUMBERS),
+            "cu": rng.choice(("EUR", "usd", "?")),
+        }
         for product in range(1, rng.randrange(1, 4)):
-            body |= {f"pr{product}id": "A", f"pr{product}pr": rng.choice(_NUMBERS), f"pr{product}qt": rng.choice(_NUMBERS)}
+            body |= {
+                f"pr{product}id": "A",
+                f"pr{product}pr": rng.choice(_NUMBERS),
+                f"pr{product}qt": rng.choice(_NUMBERS),
+            }
     if rng.random() < 0.2:
         body["qt"] = rng.choice((*_NUMBERS, "5", "14400001"))
     if rng.random() < 0.1:
@@ -86,7 +113,9 @@ def _name(rng: random.Random) -> str:
 
 
 def _text(record: Any, rng: random.Random) -> str:
-    return json.dumps(record, ensure_ascii=rng.random() < 0.3, separators=rng.choice(((",", ":"), (", ", ": "), (" , ", " : "))))
+    return json.dumps(
+        record, ensure_ascii=rng.random() < 0.3, separators=rng.choice(((",", ":"), (", ", ": "), (" , ", " : ")))
+    )
 
 
 def _as_it_is(rng: random.Random, record: dict[str, Any]) -> bytes:
@@ -100,7 +129,13 @@ def _whole_line(rng: random.Random, record: dict[str, Any]) -> bytes:
 def _place(rng: random.Random, record: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Some object of the record, and a name in it."""
     found = [(record, name) for name in record]
-    for part in (record["service"], record["context"], record["request"], record["response"], record["request"]["body"] or {}):
+    for part in (
+        record["service"],
+        record["context"],
+        record["request"],
+        record["response"],
+        record["request"]["body"] or {},
+    ):
         found += [(part, name) for name in part]
     return rng.choice(found)
 
@@ -137,7 +172,9 @@ def _name_twice(rng: random.Random, record: dict[str, Any]) -> bytes:
     twice = json.dumps({name: rng.choice((*_TEXTS, *_NUMBERS, None, 7))})[1:-1]
     text = _text({**record, "request": {**record["request"], "body": "@raw@"}}, rng)
     inside = json.dumps(body)[1:-1]
-    return text.replace('"@raw@"', "{" + (f"{inside}, {twice}" if rng.random() < 0.7 else f"{twice}, {inside}") + "}").encode()
+    return text.replace(
+        '"@raw@"', "{" + (f"{inside}, {twice}" if rng.random() < 0.7 else f"{twice}, {inside}") + "}"
+    ).encode()
 
 
 def _bytes_changed(rng: random.Random, record: dict[str, Any]) -> bytes:

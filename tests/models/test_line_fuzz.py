@@ -110,4 +110,6 @@ def _last_counts(bench: Any, numbered: dict[tuple[str, int], bytes]) -> None:
 
 def _once(line: bytes) -> bool:
     """Whether no name of the envelope is given twice, and the line is not in the collector's own form, in which no name can be."""
-    return not line.startswith(b'{"schema_version":1,"event_id":"') and all(line.count(b'"%s"' % name) == 1 for name in (b"request", b"body"))
+    return not line.startswith(b'{"schema_version":1,"event_id":"') and all(
+        line.count(b'"%s"' % name) == 1 for name in (b"request", b"body")
+    )

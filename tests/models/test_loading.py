@@ -23,8 +23,8 @@ from collector.contract import queue_time_ms
 from ingestion_platform.resources import archive_lines, duckdb_sql
 from ingestion_platform.resources.archive import Archive, ArchiveObject, FolderArchive, S3Archive, data_version
 from ingestion_platform.resources.archive_lines import LineStream, split_lines
-from ingestion_platform.resources.strict_lines import REFUSED
 from ingestion_platform.resources.loading import missing_objects
+from ingestion_platform.resources.strict_lines import REFUSED
 from ingestion_platform.resources.warehouse import LOG_ID_NAMESPACE
 
 DAY, NEXT = date(2026, 1, 10), date(2026, 1, 11)

@@ -117,7 +117,7 @@ class SnowflakeBench(bench.Bench):
                 f"create schema if not exists {schema}"
                 for schema in ("raw", "staging", "events", "events_live", "stats")
             ),
-            "create or replace file format raw.archive_json type = json compression = gzip",
+            "create or replace file format raw.archive_json type = json compression = gzip allow_duplicate = true",
             f"create stage if not exists raw.archive url = 's3://{self.bucket}/stream_data/'",
         ):
             self.warehouse.query(statement)

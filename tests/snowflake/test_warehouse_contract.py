@@ -93,6 +93,42 @@ def test_bad_lines_cost_nobody_and_are_kept(bench, record, at) -> None:
     assert kept[0][3].startswith("no json")
 
 
+_RECORD = b'{"event_id": "e", "service": {"id": "api.collect"}, "request": {"timestamp": %s, "body": {"cid": "a", "t": "event", "qt": "5"%s}}}\n'
+
+
+def test_strict_json_decides_what_a_record_is(bench, at) -> None:
+    """What a lenient parser lets pass is a bad line, what a fragile one dies of is not, and of a name given twice the last counts."""
+    refused = [b"NaN", b"-Infinity", b"[1,]", b'{"a": 1, }', b"[ nan]", b'"\\ud800"', b"[" * 500 + b"]" * 500]
+    taken = [b"1e400", b"9" * 5000, b'"\\ud83d\\ude00"', b'"\\u0000"', b'"NaN, inf,]"', b"[" * 300 + b"]" * 300]
+    lines = [_RECORD % (b"1767261600000", b', "x": ' + value) for value in (*refused, *taken)]
+    long = b', "y": "' + b"z" * 20_000 + b'"'
+    lines += [_RECORD % (b"1767261600000", more + b', "cid": "b", "t": "pageview"') for more in (b"", long)]
+    bench.deliver(lines, at("2026-01-01 11:00"))
+    (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
+    assert (day.rows, day.bad_lines, day.errors) == (len(taken) + 2, len(refused), [])
+    assert bench.rows("select client_id, count(*) from raw.logs group by 1 order by 1") == [("a", len(taken)), ("b", 2)]
+    kept = bench.rows("select trim(payload) from raw.bad_lines order by log_file_row_number")
+    assert [row[0].strip() for row in kept] == [line.decode().strip() for line in lines[: len(refused)]]
+
+
+def test_no_number_in_place_of_a_time_stops_a_load(bench, at) -> None:
+    """The smallest 64-bit number, less a queue time, overflowed and cost the whole load; a time is a whole number of milliseconds."""
+    noon = b"1767261600000"
+    times = {
+        b"-9223372036854775808": None, b"9223372036854775807": None, b"9" * 400: None, b"1e400": None, b"-1": None, b"true": None,
+        b"null": None, b"[1]": None, b'" 1767261600000"': None, b'"x"': None, b"9102444800001": None,
+        noon: at("2026-01-01 10:00"), b'"%s"' % noon: at("2026-01-01 10:00"), noon + b".9": at("2026-01-01 10:00"),
+    }  # fmt: skip
+    bench.deliver([_RECORD % (time, b"") for time in times], at("2026-01-01 11:00"))
+    (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
+    assert (day.rows, day.bad_lines) == (len(times), 0)
+    found = bench.rows("select request_timestamp, event_at, event_date from raw.logs order by log_file_row_number")
+    read = [when.replace(tzinfo=None) if when else None for when in times.values()]
+    assert [row[0] for row in found] == read
+    assert [row[1] for row in found] == [when and when - timedelta(milliseconds=5) for when in read]
+    assert {row[2] for row in found} == {DAY}
+
+
 def test_an_unreadable_object_is_named_and_costs_no_other(bench, record, at) -> None:
     """Half a gzip file is an error of its own; once it is restored the next load takes it."""
     bench.deliver([record(at("2026-01-01 10:00"))])

@@ -13,10 +13,10 @@ from (
         $1:service.id::varchar,
         coalesce($1:request.id::varchar, $1:event_id::varchar),
         to_timestamp_ntz(case
-            when try_to_number($1:request.timestamp::varchar) between 0 and 4102444800000 then try_to_number($1:request.timestamp::varchar) end, 3),
+            when try_to_number(split_part(nullif(regexp_substr($1:request.timestamp::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) between 0 and 4102444800000 then try_to_number(split_part(nullif(regexp_substr($1:request.timestamp::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) end, 3),
         $1:response.id::varchar,
         to_timestamp_ntz(case
-            when try_to_number($1:response.timestamp::varchar) between 0 and 4102444800000 then try_to_number($1:response.timestamp::varchar) end, 3),
+            when try_to_number(split_part(nullif(regexp_substr($1:response.timestamp::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) between 0 and 4102444800000 then try_to_number(split_part(nullif(regexp_substr($1:response.timestamp::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) end, 3),
         coalesce(nullif(trim($1:context.client_id::varchar), ''), nullif(trim($1:request.body.cid::varchar), '')),
         $1,
         uuid_string('da69e958-fee3-428b-9dc3-e7586429fcfc', metadata$filename || ':' || metadata$file_row_number),
@@ -25,26 +25,26 @@ from (
         convert_timezone('UTC', metadata$start_scan_time)::timestamp_ntz,
         nullif(trim($1:event_id::varchar), ''),
         to_timestamp_ntz(case
-            when (try_to_number($1:request.timestamp::varchar) - case
+            when (try_to_number(split_part(nullif(regexp_substr($1:request.timestamp::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) - case
             when nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), '') is null then 0
             when try_to_number(split_part(nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) <= 14400000 then try_to_number(split_part(nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1))
-            else 14400000 end) between 0 and 4102444800000 then (try_to_number($1:request.timestamp::varchar) - case
+            else 14400000 end) between 0 and 4102444800000 then (try_to_number(split_part(nullif(regexp_substr($1:request.timestamp::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) - case
             when nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), '') is null then 0
             when try_to_number(split_part(nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) <= 14400000 then try_to_number(split_part(nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1))
             else 14400000 end) end, 3),
         case
             when to_timestamp_ntz(case
-            when (try_to_number($1:request.timestamp::varchar) - case
+            when (try_to_number(split_part(nullif(regexp_substr($1:request.timestamp::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) - case
             when nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), '') is null then 0
             when try_to_number(split_part(nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) <= 14400000 then try_to_number(split_part(nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1))
-            else 14400000 end) between 0 and 4102444800000 then (try_to_number($1:request.timestamp::varchar) - case
+            else 14400000 end) between 0 and 4102444800000 then (try_to_number(split_part(nullif(regexp_substr($1:request.timestamp::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) - case
             when nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), '') is null then 0
             when try_to_number(split_part(nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) <= 14400000 then try_to_number(split_part(nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1))
             else 14400000 end) end, 3)::date between try_to_date(replace(regexp_substr(metadata$filename, '[0-9]{4}/[0-9]{2}/[0-9]{2}'), '/', '-')) - 400 and try_to_date(replace(regexp_substr(metadata$filename, '[0-9]{4}/[0-9]{2}/[0-9]{2}'), '/', '-')) + 1 then to_timestamp_ntz(case
-            when (try_to_number($1:request.timestamp::varchar) - case
+            when (try_to_number(split_part(nullif(regexp_substr($1:request.timestamp::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) - case
             when nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), '') is null then 0
             when try_to_number(split_part(nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) <= 14400000 then try_to_number(split_part(nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1))
-            else 14400000 end) between 0 and 4102444800000 then (try_to_number($1:request.timestamp::varchar) - case
+            else 14400000 end) between 0 and 4102444800000 then (try_to_number(split_part(nullif(regexp_substr($1:request.timestamp::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) - case
             when nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), '') is null then 0
             when try_to_number(split_part(nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) <= 14400000 then try_to_number(split_part(nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1))
             else 14400000 end) end, 3)::date
