@@ -34,6 +34,7 @@ from collector.web import (
     json_response,
     pixel,
     preflight,
+    unavailable,
 )
 
 _INTERNAL_ERROR = Refusal(500, "internal_error", "the collector failed on this hit; it is kept to be replayed")
@@ -89,8 +90,13 @@ def judge(
     cors = cors_headers(request.headers.get("origin"), settings.allowed_origins)
     path = request.path.rstrip("/")
     route = (_POSTED.get(path) if request.method == "POST" else None) or ROUTES.get(path)
-    if refusal is not None and (route is None or not (request.body or request.query)):
-        return Judgement([], cors, response=error(refusal.status, refusal.reason, refusal.detail, cors))
+    if refusal is not None:
+        if not cors and not settings.allowed_origins:  # what broke off may have had an origin
+            cors = {"Access-Control-Allow-Origin": "*"}
+        if refusal.status == 503:
+            return Judgement([], cors, response=unavailable(cors, {"error": refusal.reason, "detail": refusal.detail}))
+        if route is None or not (request.body or request.query):
+            return Judgement([], cors, response=error(refusal.status, refusal.reason, refusal.detail, cors))
     if route is None:
         return _judge_other(request.method, path, cors)
     if request.method == "OPTIONS" and refusal is None:
@@ -101,6 +107,7 @@ def judge(
     if settings.ip_mode is IpMode.FULL and request.query and "aip" in words_in(request.query):
         source = privacy.truncated(source)
     call = _Call(settings, source, received_at, responded_at, encode)
+    size = len(request.body or request.query)
     try:
         _admit(request, path, route, settings)
         if refusal is not None:
@@ -108,9 +115,9 @@ def judge(
         verdicts = [_judge_hit(text, call) for text in route.read(request, settings)]
         return Judgement(verdicts, cors, is_batch=route.is_batch, acknowledge=route.acknowledge)
     except Refusal as refused:
-        return Judgement([_reject(refused, payload_of(request), call)], cors)
+        return Judgement([_reject(refused, payload_of(request), call, size)], cors)
     except Exception:  # a defect of ours is no reason to lose what was sent
-        return Judgement([_reject(_INTERNAL_ERROR, payload_of(request), call)], cors)
+        return Judgement([_reject(_INTERNAL_ERROR, payload_of(request), call, size)], cors)
 
 
 def _judge_other(method: str, path: str, cors: dict[str, str]) -> Judgement:
@@ -149,6 +156,8 @@ def _judge_hit(text: str, call: _Call) -> Verdict:
         source = call.source
         if privacy.scrub_hit(hit, settings.ip_mode) is not settings.ip_mode:
             source = privacy.truncated(source)
+        if privacy.may_wrap_override(text):
+            hit = privacy.scrub_values(hit, settings.ip_mode)
         event_id = new_event_id()
         record = build_record(
             hit, source, event_id=event_id, received_at=call.received_at, responded_at=call.responded_at
@@ -162,18 +171,18 @@ def _judge_hit(text: str, call: _Call) -> Verdict:
         return _reject(_INTERNAL_ERROR, text, call)
 
 
-def _reject(refusal: Refusal, payload: str, call: _Call) -> Verdict:
-    """Record a refusal. A visitor who asked not to be tracked is counted, and nothing of the request is kept."""
+def _reject(refusal: Refusal, payload: str, call: _Call, size: int | None = None) -> Verdict:
+    """Record a refusal. A visitor who asked not to be tracked is counted, and nothing of the request is kept. Of other
+    payloads that are not kept whole the size is: `size`, else the text's length."""
     event_id = new_event_id()
     source = privacy.truncated(call.source)
-    size: int | None = None
     kept: str | None = None
+    is_whole = True
     if refusal is _DO_NOT_TRACK:
         source = source._replace(user_ip=None, headers={})
     else:
         kept = privacy.scrub_payload(payload[:MAX_REJECTED_PAYLOAD], call.settings.ip_mode)
-        if kept is None or len(payload) > MAX_REJECTED_PAYLOAD:
-            size = len(payload)
+        is_whole = kept is not None and len(payload) <= MAX_REJECTED_PAYLOAD
     record = build_rejected(
         refusal.reason,
         refusal.detail,
@@ -183,6 +192,6 @@ def _reject(refusal: Refusal, payload: str, call: _Call) -> Verdict:
         event_id=event_id,
         received_at=call.received_at,
         responded_at=call.responded_at,
-        payload_size=size,
+        payload_size=None if is_whole else (len(payload) if size is None else size),
     )
     return Verdict(call.encode(record), event_id, refusal.status, refusal.reason, refusal.detail)

@@ -50,6 +50,11 @@ def scrub(payload: str, cut: Cut) -> str | None:
         return None
 
 
+def hides_address(text: str) -> bool:
+    """Whether a text mentions the override and has something like an address."""
+    return count("uip", text) > 0 and _has_address(text)
+
+
 def _is_read(text: str) -> bool:
     if "=" in text:
         return True

@@ -13,7 +13,7 @@ from typing import Any
 
 from collector.contract import Hit
 from collector.parameters import PARAMETERS
-from collector.payloads import scrub
+from collector.payloads import hides_address, scrub
 from collector.records import Source
 from collector.settings import IpMode
 from collector.spellings import words_in
@@ -121,6 +121,22 @@ def _scrub_nested(value: Any, mode: IpMode, words: set[str]) -> None:
     if isinstance(value, list):
         for item in value:
             _scrub_nested(item, mode, words)
+
+
+def may_wrap_override(text: str) -> bool:
+    """Whether a value of this hit's text may be JSON, a form or a URL with an override of its own. Quick, and rarely so:
+    the word itself, or an escape within an escape that may spell it."""
+    return "uip" in text.lower() or "\\u00" in text or "%25" in text
+
+
+def scrub_values(value: Any, mode: IpMode) -> Any:
+    """The value with the overrides cut that are wrapped in its texts. A text that has one and cannot be parsed goes; one
+    without an address is left alone, whatever it mentions."""
+    if isinstance(value, str):
+        return (scrub_payload(value, mode) or "") if hides_address(value) else value
+    if isinstance(value, dict):
+        return {name: scrub_values(item, mode) for name, item in value.items()}
+    return [scrub_values(item, mode) for item in value] if isinstance(value, list) else value
 
 
 def scrub_payload(payload: str, mode: IpMode) -> str | None:

@@ -101,7 +101,7 @@ def build_rejected(
 ) -> Record:
     """The record of a refused request or batch line: why, and as much of its payload as may be kept (None: nothing).
 
-    `payload_size` says how long a payload was (characters) of which not all is kept; a whole one has no such key.
+    `payload_size` says how long a payload was, as it came, of which not all is kept; a whole one has no such key.
     """
     rejected: Record = {"reason": reason, "detail": detail, "payload": payload}
     if payload_size is not None:

@@ -1,7 +1,7 @@
 """The local server's application: sockets in front of the handler that Lambda runs, the local stream behind it.
 
 Plain ASGI under uvicorn. A request is judged in the event loop, its records wait for their group commit, and only then
-is it answered. At shutdown (SIGTERM) uvicorn finishes the requests in flight, then the stream delivers what it holds.
+is it answered. What arrives broken, late or too long comes from `collector.connection` with the refusal it has earned. At shutdown (SIGTERM) uvicorn finishes the requests in flight, then the stream delivers what it holds.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from collector.bodies import GZIP_OVERHEAD
+from collector.connection import refusals
 from collector.fast_json import encode
 from collector.intake import judge
 from collector.local_stream import LocalDeliveryStream, settle
 from collector.privacy import KEPT_HEADERS
 from collector.settings import LocalSettings, Settings
-from collector.web import Request, Response, hostname_of
+from collector.verdicts import Refusal
+from collector.web import Request, Response, cors_headers, hostname_of, json_response
+
+logger = logging.getLogger("collector")
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-# API Gateway's own limits. What is longer is refused with whatever came first; the rest is read and forgotten.
-MAX_BODY_BYTES = 10 * 1024 * 1024
-MAX_BODY_SECONDS = 30.0
 
 _WANTED = {name.encode(): name for name in {*KEPT_HEADERS, "content-encoding", "host"}}
 
@@ -40,8 +41,8 @@ class Application:
         self._settings, self._local = settings, local
         self._stream: LocalDeliveryStream
         self._batch: list[tuple[list[bytes], asyncio.Future[bool]]] = []
-        # What is read of a body: a byte more than the longest one that is taken, so that the handler can refuse it.
-        self._longest_body = max(settings.max_hit_bytes, settings.max_batch_bytes) + 1
+        # What is kept of a body: a byte more than the longest one that is taken, so that the handler can refuse it.
+        self._longest_body = max(settings.max_hit_bytes, settings.max_batch_bytes) + GZIP_OVERHEAD + 1
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -52,43 +53,45 @@ class Application:
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         now = time.time_ns() // 1_000_000
         request = await self._request(scope, receive)
-        if request is None:
-            return
-        judgement = judge(request, self._settings, now, now, encode)
+        try:
+            response = await self._response(request, scope.get("refusal"), now)
+        except Exception as error:  # a defect of ours; uvicorn's own answer to it no page of another origin can read
+            logger.error("a request failed: %s", type(error).__name__)
+            failure = {"error": "internal_error", "detail": "the collector failed; nothing was stored, send it again"}
+            origin = request.headers.get("origin")
+            response = json_response(500, failure, cors_headers(origin, self._settings.allowed_origins))
+        await _send(response, request.method, send)
+
+    async def _response(self, request: Request, refusal: tuple[int, str, str] | None, now: int) -> Response:
+        refused = Refusal(*refusal) if refusal is not None else None
+        judgement = judge(request, self._settings, now, now, encode, refused)
         verdicts = judgement.verdicts
         if not verdicts:
-            is_health = request.path == "/health" and request.method in ("GET", "HEAD")
-            response = self._health() if is_health else judgement.answer()
-        else:
-            durable: asyncio.Future[bool] = self._loop.create_future()
-            if not self._batch:
-                self._loop.call_soon(self._submit)
-            self._batch.append((judgement.records, durable))
-            response = judgement.answer(() if await durable else range(len(verdicts)))
-        await _send(response, request.method, send)
+            is_health = request.path == "/health" and request.method in ("GET", "HEAD") and refused is None
+            return self._health() if is_health else judgement.answer()
+        durable: asyncio.Future[bool] = self._loop.create_future()
+        if not self._batch:
+            self._loop.call_soon(self._submit)
+        self._batch.append((judgement.records, durable))
+        return judgement.answer(() if await durable else range(len(verdicts)))
 
     def _submit(self) -> None:
         """Hand over what came in one turn of the loop: one hand-over wakes the commit's thread once."""
         batch, self._batch = self._batch, []
         self._stream.submit(batch)
 
-    async def _request(self, scope: Message, receive: Receive) -> Request | None:
+    async def _request(self, scope: Message, receive: Receive) -> Request:
         headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             wanted = _WANTED.get(name)
             if wanted is not None:
                 headers[wanted] = value.decode("latin-1")
         body = b""
-        if scope["method"] not in ("GET", "HEAD"):
+        if scope["method"] not in ("GET", "HEAD") or "refusal" in scope:
             message = await receive()
-            if message["type"] != "http.request":
-                return None
             body = message.get("body", b"")
-            if message.get("more_body"):
-                rest = await self._rest_of_body(body, receive)
-                if rest is None:
-                    return None
-                body = rest
+            if message.get("more_body", True) and "refusal" not in scope:
+                body = await self._rest_of_body(body, scope, receive)
         client = scope.get("client")
         return Request(
             method=scope["method"],
@@ -100,25 +103,25 @@ class Application:
             address=client[0] if client else None,
         )
 
-    async def _rest_of_body(self, body: bytes, receive: Receive) -> bytes | None:
-        """The whole body, or as much of it as it takes to be refused; None when the client went away or dawdles."""
+    async def _rest_of_body(self, body: bytes, scope: Message, receive: Receive) -> bytes:
+        """The whole body, or as much of it as it takes to be refused, or as came before it broke off."""
         parts, size, more = [body], len(body), True
-        try:
-            async with asyncio.timeout(MAX_BODY_SECONDS):
-                while more and size <= MAX_BODY_BYTES:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        return None
-                    part, more = message.get("body", b""), message.get("more_body", False)
-                    if size < self._longest_body:
-                        parts.append(part)
-                    size += len(part)
-        except TimeoutError:
-            return None
+        while more and "refusal" not in scope:
+            message = await receive()
+            if message["type"] != "http.request":
+                scope["refusal"] = (400, "incomplete_body", "the connection ended before the body did")
+                refusals["incomplete_body"] += 1
+                break
+            part, more = message.get("body", b""), message.get("more_body", False)
+            if size < self._longest_body:
+                parts.append(part)
+            size += len(part)
         return b"".join(parts)
 
     def _health(self) -> Response:
         health = self._stream.health()
+        if refusals:
+            health["refused"] = dict(refusals)
         headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
         return Response(200 if health["status"] == "ok" else 503, headers, json.dumps(health).encode())
 

@@ -5,16 +5,22 @@ The collector and the benchmark's empty application are served by these same lin
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import signal
 import socket
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from collector.connection import MAX_CONNECTIONS, MAX_UNANSWERED_CONNECTIONS, Connection
+
 HOST = "127.0.0.1"
 # Longer than clients keep an idle connection, so that it is not closed under a request.
 KEEP_ALIVE_SECONDS = 75
 FINISH_REQUESTS_SECONDS = 10
+# Beside its connections a worker has a few files: journals, objects, the folder of either.
+OPEN_FILES = MAX_CONNECTIONS + MAX_UNANSWERED_CONNECTIONS + 128
 
 
 def listen(port: int) -> socket.socket:
@@ -40,12 +46,13 @@ def serve(factory: str, listener: socket.socket, workers: int) -> None:
 
     Several workers are processes of their own, each with its own application; one that dies is replaced.
     """
+    _allow_open_files()
     config = uvicorn.Config(
         factory,
         factory=True,
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         interface="asgi3",
@@ -63,3 +70,12 @@ def serve(factory: str, listener: socket.socket, workers: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _allow_open_files() -> None:
+    """Many systems allow a process 1,024 files unless it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -224,12 +224,31 @@ def test_accepted_hits_keep_no_whole_address(name: str, address: str) -> None:
         json.dumps({**hit, name: address}),
         json.dumps({**hit, "x": {"y": [{name: address}]}}),
         json.dumps({**hit, name: [address]}),
+        json.dumps({**hit, "x": json.dumps({name: address})}),
+        json.dumps({**hit, "x": [json.dumps({"y": json.dumps({name: address})})]}),
+        urlencode({**hit, "dl": "https://shop.example/?" + urlencode({name: address})}),
+        urlencode({**hit, "x": f"<hit {name}='{address}'/>"}),
     ]
     for body in bodies:
         request = Request("POST", "/collect", "", {}, body.encode(), "collect.example", None)
         (record,) = judge(request, Settings(ip_mode=IpMode.FULL), 1, 2).records
         assert "rejected" not in json.loads(record)
         assert not _leaks(record, ADDRESSES[address])
+
+
+def test_values_of_accepted_hits_that_only_mention_the_word_stay() -> None:
+    """A title is a title, a version number no address of anybody."""
+    values = {
+        "dt": "What is UIP?",
+        "x": "uip",
+        "y": '{"uip": "on"}',
+        "av": "1.2.3.4",
+        "dl": "https://x/?a=%2520&v=1.2.3.4",
+    }
+    for body in (urlencode({"t": "event", "cid": "1", **values}), json.dumps({"t": "event", "cid": "1", **values})):
+        request = Request("POST", "/collect", "", {}, body.encode(), "collect.example", None)
+        (record,) = judge(request, Settings(), 1, 2).records
+        assert json.loads(record)["request"]["body"] == {"t": "event", "cid": "1", **values}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,277 @@
+"""A client's connection to the local server: uvicorn's, with bounds, and with refusals that are answered like any other.
+
+Bounded are the head of a request, its body, the time that either may take, requests under way on one connection, the
+time that a connection idles, and the number of connections: what a client can make the server hold is small, and what
+it can make it wait for ends.
+
+A request that breaks a bound, or HTTP itself, does not end here in a plain text: it is handed to the application with
+`scope["refusal"]` (status, reason, detail) and as much of it as came, so that it is answered in JSON with the headers
+for other origins, and recorded. After it nothing more is read: the connection closes once the client had time to read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from collections import Counter
+from typing import Any
+from urllib.parse import unquote
+from weakref import WeakSet
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+# A request's line and headers; also a chunked body's trailers and whatever else carries no body. As API Gateway's
+# limits of body and time below, these are no clients' limits: queries and bodies that are too long are told earlier.
+MAX_HEAD_BYTES = 64 * 1024
+HEAD_SECONDS = 15.0
+MAX_BODY_BYTES = 10 * 1024 * 1024
+BODY_SECONDS = 30.0
+# Requests that one connection may send ahead of their answers, and the time it may take to read those.
+MAX_PIPELINED = 64
+ANSWER_SECONDS = 30.0
+# Connections of a worker: more are answered with 503, many more not at all.
+MAX_CONNECTIONS = 1024
+MAX_UNANSWERED_CONNECTIONS = 256
+# How long a client may go on sending into a connection that has answered, so that it gets to read the answer.
+LINGER_SECONDS = 2.0
+SWEEP_SECONDS = 1.0
+
+_ORIGIN = re.compile(rb"\r\norigin:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_TARGET = re.compile(rb"(?:^|\r\n)[A-Z]+ (/[^ \r\n]*)")
+_IDLE, _HEAD, _BODY = range(3)
+
+# Requests that ended here rather than with the handler's verdict, by reason, since this process started.
+refusals: Counter[str] = Counter()
+
+
+class _Stop(Exception):
+    """Ends the parser's work on a connection that is over."""
+
+
+class Connection(HttpToolsProtocol):
+    """One connection. `_stage` tells what is being read, `_deadline` until when the client may take for it."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._stage = _IDLE
+        self._deadline = math.inf
+        self._write_deadline = math.inf
+        self._without_body = 0
+        self._body_bytes = 0
+        self._crowded = False
+        self._over = False
+
+    # -- the connection ----------------------------------------------------------------------------------------------
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._crowded = len(self.connections) > MAX_CONNECTIONS
+        if len(self.connections) > MAX_CONNECTIONS + MAX_UNANSWERED_CONNECTIONS:
+            refusals["too_many_connections"] += 1
+            transport.abort()
+            return
+        self._deadline = self.loop.time() + HEAD_SECONDS
+        _watch(self.loop, self.server_state)
+
+    def data_received(self, data: bytes) -> None:
+        if len(data) <= MAX_HEAD_BYTES:
+            self._feed(data)
+            return
+        for start in range(0, len(data), MAX_HEAD_BYTES):
+            self._feed(data[start : start + MAX_HEAD_BYTES])
+
+    def _feed(self, data: bytes) -> None:
+        while data and not self._over:
+            self._without_body += len(data)
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:  # to a protocol that is not spoken here: HTTP goes on
+                data = data[upgrade.args[0] :]
+                continue
+            except httptools.HttpParserError:
+                if not self._over:
+                    self._refuse(400, "malformed_request", "the request is no HTTP/1.1", data)
+                return
+            if self._without_body > MAX_HEAD_BYTES:
+                if self._stage == _HEAD and not self.headers:
+                    self._refuse(414, "too_large", f"the URL is longer than {MAX_HEAD_BYTES} bytes", data)
+                else:
+                    self._refuse(431, "too_large", f"the headers are longer than {MAX_HEAD_BYTES} bytes", data)
+            return
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._write_deadline = self.loop.time() + ANSWER_SECONDS
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._write_deadline = math.inf
+
+    def shutdown(self) -> None:
+        """A body that is under way gets half of the time that the server takes to end."""
+        super().shutdown()
+        if self._stage == _BODY:
+            self._deadline = min(self._deadline, self.loop.time() + (self.config.timeout_graceful_shutdown or 10) / 2)
+
+    def look(self, now: float) -> None:
+        """End what takes too long."""
+        if now > self._write_deadline:
+            self.transport.abort()
+        elif now > self._deadline:
+            if self._stage == _IDLE:
+                self.transport.close()
+            else:
+                self._refuse(408, "request_timeout", "the request did not arrive in time")
+
+    # -- the parser's calls ------------------------------------------------------------------------------------------
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._stage = _HEAD
+        self._deadline = self.loop.time() + HEAD_SECONDS
+        self._without_body = self._body_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        if self._crowded:
+            self._end(self.scope, 503, "too_many_connections", "there are too many connections, try again later")
+        elif len(self.pipeline) >= MAX_PIPELINED:
+            self._end(self.scope, 503, "too_many_requests", "read the answers first, then send more")
+        super().on_headers_complete()
+        if b"#" in self.url:  # a fragment is the browser's own; what sends one means it as a part of the value
+            self.scope["query_string"] = self.url.partition(b"?")[2]
+        self._stage = _BODY
+        if self._over:
+            self._part(self.cycle)
+            raise _Stop
+        self._deadline = self.loop.time() + BODY_SECONDS
+
+    def on_body(self, body: bytes) -> None:
+        self._without_body = 0
+        self._body_bytes += len(body)
+        super().on_body(body)
+        if self._body_bytes > MAX_BODY_BYTES:
+            self._refuse(413, "too_large", f"the body is longer than {MAX_BODY_BYTES} bytes")
+            raise _Stop
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._stage = _IDLE
+        self._deadline = math.inf
+        if self.cycle.response_complete:
+            self._deadline = self.loop.time() + self.timeout_keep_alive
+
+    def on_response_complete(self) -> None:
+        """uvicorn's, but for its timer: idle connections are found by looking at all of them now and then."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._stage == _IDLE:
+            self._deadline = self.loop.time() + self.timeout_keep_alive
+
+    # -- refusals ----------------------------------------------------------------------------------------------------
+    def _refuse(self, status: int, reason: str, detail: str, data: bytes = b"") -> None:
+        """Have the request under way answered with this, and read nothing more."""
+        if self._stage != _BODY:
+            cycle = self._fragment(data)
+            self._end(cycle.scope, status, reason, detail)
+        elif self.cycle.response_complete:  # it has its answer and does not stop sending
+            self._end({}, status, reason, detail)
+            self.linger()
+            return
+        else:
+            cycle = self.cycle
+            self._end(cycle.scope, status, reason, detail)
+        self._part(cycle)
+
+    def _end(self, scope: Any, status: int, reason: str, detail: str) -> None:
+        scope["refusal"] = (status, reason, detail)
+        refusals[reason] += 1
+        self._over = True
+        self._deadline = math.inf
+
+    def _part(self, cycle: RequestResponseCycle) -> None:
+        """Let the application hear that no more of the body comes, and the connection end with its answer."""
+        cycle.keep_alive = False
+        cycle.transport = _Parting(self)  # type: ignore[assignment]
+        cycle.message_event.set()
+
+    def _fragment(self, data: bytes) -> RequestResponseCycle:
+        """A call of the application for a request whose head is broken, with what is known of it."""
+        if self._stage == _IDLE:
+            super().on_message_begin()
+        scope: Any = self.scope
+        url = self.url or (_TARGET.findall(data) or [b""])[-1]
+        target, _, query = url.partition(b"?")
+        scope["method"] = self.parser.get_method().decode("ascii", "replace") if self.url else "GET"
+        scope["path"] = unquote(target.decode("latin-1"))
+        scope["query_string"] = query
+        origin = _ORIGIN.search(data)
+        if origin is not None and all(name != b"origin" for name, _ in self.headers):
+            self.headers.append((b"origin", origin[1]))
+        before, self.cycle = (
+            self.cycle,
+            RequestResponseCycle(
+                scope=scope,
+                transport=self.transport,
+                flow=self.flow,
+                logger=self.logger,
+                access_logger=self.access_logger,
+                access_log=self.access_log,
+                default_headers=self.server_state.default_headers,
+                message_event=asyncio.Event(),
+                expect_100_continue=False,
+                keep_alive=False,
+                on_response=self.on_response_complete,
+            ),
+        )
+        self.cycle.body += data.partition(b"\r\n\r\n")[2]
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.pipeline.appendleft((self.cycle, self.app))
+        return self.cycle
+
+    def linger(self) -> None:
+        """Close for writing now and altogether soon: to close under a client that still sends would tear its answer
+        from its hands."""
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            self.transport.write_eof()
+            self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+class _Parting:
+    """What the last request of a connection writes to."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.write = connection.transport.write
+        self.is_closing = connection.transport.is_closing
+
+    def close(self) -> None:
+        self._connection.linger()
+
+
+_watched: WeakSet[ServerState] = WeakSet()
+
+
+def _watch(loop: asyncio.AbstractEventLoop, state: ServerState) -> None:
+    """Look at all connections of a worker now and then, as long as it has any: cheaper than a timer for each."""
+    if state not in _watched:
+        _watched.add(state)
+        loop.call_later(SWEEP_SECONDS, _sweep, loop, state)
+
+
+def _sweep(loop: asyncio.AbstractEventLoop, state: ServerState) -> None:
+    now = loop.time()
+    for connection in list(state.connections):
+        if isinstance(connection, Connection):
+            connection.look(now)
+    if state.connections:
+        loop.call_later(SWEEP_SECONDS, _sweep, loop, state)
+    else:
+        _watched.discard(state)
