@@ -63,6 +63,7 @@ class Connection(HttpToolsProtocol):
         self._body_bytes = 0
         self._crowded = False
         self._over = False
+        self._answering: RequestResponseCycle | None = None
 
     # -- the connection ----------------------------------------------------------------------------------------------
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -100,6 +101,13 @@ class Connection(HttpToolsProtocol):
                 else:
                     self._refuse(431, "too_large", f"the headers are longer than {MAX_HEAD_BYTES} bytes", data)
             return
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """uvicorn tells its latest request only; the one that is being answered may be an earlier one."""
+        super().connection_lost(exc)
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -171,6 +179,10 @@ class Connection(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         elif self._stage == _IDLE:
             self._deadline = self.loop.time() + self.timeout_keep_alive
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     # -- refusals ----------------------------------------------------------------------------------------------------
     def _refuse(self, status: int, reason: str, detail: str, data: bytes = b"") -> None:

@@ -42,7 +42,7 @@ def scrub(payload: str, cut: Cut) -> str | None:
         if _is_opaque(payload):
             return None
         if not count("uip", payload):
-            return payload if _is_read(payload) or not _has_address(payload) else None
+            return None if _has_address(payload) and not _is_read(payload) else payload
         scrubber = _Scrubber(cut)
         scrubbed = scrubber.text(payload)
         return scrubbed if count("uip", scrubbed) <= scrubber.names else None
@@ -66,12 +66,14 @@ def _is_read(text: str) -> bool:
 
 
 def _has_address(text: str) -> bool:
+    if "." not in text and ":" not in text and "%" not in text and "\\" not in text and "&" not in text:
+        return False
     return any(_ADDRESS.search(reading) for reading in readings(text))
 
 
 def _is_opaque(payload: str) -> bool:
     """Whether a mention is packed away where it cannot be cut."""
-    if any(_ENCODED_PART in reading for reading in readings(payload)):
+    if "transfer" in payload.lower() and any(_ENCODED_PART in reading for reading in readings(payload)):
         return True
     if _BASE64.fullmatch(payload) is None:
         return False

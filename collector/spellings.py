@@ -20,6 +20,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _ESCAPES = re.compile(
     r"\\\\|[\\%]u(?:\{([0-9a-f]{1,6})\}|([0-9a-f]{4}))|\\x([0-9a-f]{2})|\\([0-3][0-7]{2})|\\[nrtbfv]", re.IGNORECASE
 )
+_ENCODED = re.compile(r"[%\\&\x00-\x08\x0e-\x1f\x7f]")
 _WORDS = {word: re.compile(f"(?<![a-z]){word}(?![a-z])") for word in ("uip", "aip")}
 
 
@@ -41,6 +42,9 @@ def readings(text: str) -> Iterator[str]:
 
 def count(word: str, text: str) -> int:
     """How often the text has the word, in the reading that has it most often."""
+    if text.isascii() and _ENCODED.search(text) is None:  # there is one reading
+        lower = text.lower()
+        return len(_WORDS[word].findall(lower)) if word in lower else 0
     return max(len(_WORDS[word].findall(reading)) for reading in readings(text))
 
 
@@ -51,13 +55,10 @@ def words_in(name: str) -> frozenset[str]:
 
 
 def _plain(text: str) -> str:
-    if text.isascii():
-        return _CONTROLS.sub("", text)
-    return "".join(
-        letter
-        for letter in unicodedata.normalize("NFKD", text)
-        if letter.isspace() or (unicodedata.category(letter)[0] not in "CM" and letter != "\ufffd")
-    )
+    """Without controls, marks and whatever else is no ASCII once letters are taken apart."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return _CONTROLS.sub("", text)
 
 
 def _decoded(text: str) -> str:

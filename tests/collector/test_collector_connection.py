@@ -266,6 +266,18 @@ def test_requests_sent_ahead_are_answered_in_order_up_to_a_bound(impatient: Coll
     assert 1 <= content.count(b"HTTP/1.1 200") <= 200 and content.count(b"HTTP/1.1 503") == 1
 
 
+def test_who_goes_away_before_the_answers_makes_no_noise(tmp_path: Path, archived: Reader) -> None:
+    """Two requests in a packet and a closed connection: an exception once, since only the second was told."""
+    with running_collector(tmp_path) as server:
+        for number in range(50):
+            with _connect(server) as client:
+                client.sendall(b"GET /collect?t=event&cid=%d HTTP/1.1\r\nHost: x\r\n\r\n" % number + b"garbage\r\n\r\n")
+        time.sleep(0.5)
+        server.stop()
+        assert server.output.count("\n") == 0
+    assert sum("rejected" not in record for record in archived(tmp_path)) == 50
+
+
 def test_an_upgrade_that_is_not_spoken_loses_no_request(impatient: CollectorProcess) -> None:
     """curl --http2 asks for h2c; what follows in the same packet is HTTP/1.1 like before."""
     upgrade = b"GET /collect?t=event&cid=1 HTTP/1.1\r\n" + HEADERS + b"Upgrade: h2c\r\nConnection: Upgrade\r\n\r\n"
