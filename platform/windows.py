@@ -27,6 +27,12 @@ from ingestion_platform.resources.archive import days
 LOOKBACK_DAYS = 30
 """How far back a repeated purchase or a known client is looked for (dbt var `lookback_days`)."""
 
+RETRY_HOURS = 24
+"""How long after a hit the same one, sent again by the client, is its retry (dbt var `client_retry_hours`)."""
+
+SESSION_TIMEOUT_MINUTES = 30
+"""How long a visitor must pause for a new session to begin (dbt var `session_timeout_minutes`)."""
+
 AFFECTED_BEFORE = 1
 AFFECTED_AFTER = LOOKBACK_DAYS
 

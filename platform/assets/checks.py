@@ -1,12 +1,13 @@
 """Checks in Python, beside dbt's tests: what no single model can say of itself.
 
-    books      blocking  per event date: raw rows + bad lines = logs + duplicates + quarantine (invariant 2)
-    truth      blocking  dates of simulated history: the figures that the simulator says they must have (invariant 5)
-    volume     warning   each hour has about as many hits as the same hour of the same weekday before (volume.py)
-    freshness  warning   the newest hit, by its own time and not the run's, is not older than a day
+    books       blocking  per event date: raw rows + bad lines = logs + duplicates + quarantine (invariant 2)
+    identities  blocking  marts and statistics agree with what they are made of and with each other (identities.py)
+    truth       blocking  dates of simulated history: the figures that the simulator says they must have (invariant 5)
+    volume      warning   each hour has about as many hits as the same hour of the same weekday before (volume.py)
+    freshness   warning   the newest hit, by its own time and not the run's, is not older than a day
 
-All stand on `stats/overview_1d`, the last table before publishing. The first three give a verdict for each date of their run;
-`freshness` is about the whole. A blocking check that fails on one date stops what comes after in its run: what a run publishes
+All stand on `stats/overview_1d`, the last table before publishing. All but `freshness`, which is about the whole, give a verdict
+for each date of their run. A blocking check that fails on one date stops what comes after in its run: what a run publishes
 is whole or not published.
 """
 
@@ -30,6 +31,8 @@ from dagster import (
     multi_asset_check,
 )
 
+from ingestion_platform.assets.identities import IDENTITIES, stale_before
+from ingestion_platform.assets.identities import verdicts as compared
 from ingestion_platform.assets.keys import OVERVIEW_1D, WAREHOUSE_POOL
 from ingestion_platform.assets.truth import differences
 from ingestion_platform.assets.verdicts import Verdict, dates_to_check, evaluations, refusal
@@ -47,6 +50,7 @@ def specs(daily: DailyPartitionsDefinition | None) -> Mapping[str, AssetCheckSpe
     """The specs by name; `daily` are the partitions of those that speak for a date."""
     by_date = (
         ("books", True, "Rows and bad lines of raw = logs + duplicates + quarantine. Nothing is lost in silence."),
+        *((identity.name, True, identity.description) for identity in IDENTITIES),
         ("truth", True, "Simulated dates hold exactly the figures that they must have."),
         ("volume", False, "Each hour has about as many hits as the same hour of the same weekday in the weeks before."),
     )
@@ -146,8 +150,13 @@ def evaluate(instance: DagsterInstance, warehouse: Warehouse, truth_folder: Path
     """All checks over the dates of `chosen`, whose materializations have been recorded."""
     now = datetime.now(UTC).replace(tzinfo=None)
     wrong = simulated(warehouse, truth_folder, chosen)
+    stale = stale_before(warehouse, chosen)
     found = {
         "books": (books(warehouse, chosen), AssetCheckSeverity.ERROR),
+        **{
+            identity.name: (compared(warehouse, identity, chosen, stale), AssetCheckSeverity.ERROR)
+            for identity in IDENTITIES
+        },
         "truth": ([_faithful(day, wrong.get(day)) for day in chosen.days], AssetCheckSeverity.ERROR),
         "volume": (volume(warehouse, chosen, now, wrong.keys()), AssetCheckSeverity.WARN),
     }
