@@ -60,6 +60,9 @@ test-containers: $(DEV) ## Build deploy/ and run it in containers (Linux, root; 
 	@bash tests/containers/build_images
 	@unshare --net sh -c 'ip link set lo up && exec $(BIN)/python -m pytest -m container tests/containers $(PYTEST_ARGS)'
 
+mutations: $(DEV) $(MANIFEST) ## Plant every known defect in the models and print which check stops it
+	@MUTATIONS=all $(BIN)/python -m pytest -n 0 -s -q tests/mutations $(PYTEST_ARGS)
+
 lint: $(DEV) ## Lint and type-check
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -109,4 +112,4 @@ $(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -pa
 	@$(PLATFORM) prepare
 	@touch $@
 
-.PHONY: help setup demo dev collect pump simulate replay doctor test test-dates test-browser test-infra test-containers lint bench bench-full bench-check lock clean
+.PHONY: help setup demo dev collect pump simulate replay doctor test test-dates test-browser test-infra test-containers mutations lint bench bench-full bench-check lock clean

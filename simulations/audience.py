@@ -136,6 +136,13 @@ def traits(people: Bits) -> Traits:
     )
 
 
+def user_numbers(people: Bits, luck: Bits, bot: np.ndarray) -> np.ndarray:
+    """The number of the user as whom each visit is logged in, -1 for none: one visitor in eight has an account and mostly uses it."""
+    member = mix(people, MEMBER)
+    logged_in = (member % np.uint64(100) < 12) & (luck % np.uint64(10) < 7) & ~bot
+    return np.where(logged_in, (member >> np.uint64(24)).astype(np.int64), -1)
+
+
 def address(number: int) -> str:
     """A truncated address out of the ranges that are set aside for benchmarks and documentation."""
     if number % 5 == 0:

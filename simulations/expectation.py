@@ -1,7 +1,7 @@
 """What the models have to make of a planned date: counted from the plan's columns, never from the written lines.
 
 The rules are DESIGN 4.4 to 4.6: event time, duplicates, repeated purchases, sessions. A figure set is given for each
-EVENT date that the generation touches: in total, for bots alone, and by tracking id.
+EVENT date that the generation touches: in total, for bots alone, and by tracking id, and the statistics by hour.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from simulations.audience import CURRENCIES, SHOPS
 from simulations.config import DATES_AFTER, DATES_BEFORE, DAY_MS, MINUTE_MS, epoch_ms
 from simulations.draws import Flags, Ints
 from simulations.faults import ACCEPTED, REJECTED, Delivery
+from simulations.figures_by_hour import figures_by_hour
 from simulations.plan import IMPRESSIONS, KIND, KINDS, PROMOTIONS, REFUND_LINES, DayPlan, shown
 
 SESSION_GAP_MS = 30 * MINUTE_MS
@@ -34,7 +35,7 @@ Figures = dict[str, Any]
 
 
 def figures(plan: DayPlan, delivered: list[Delivery]) -> dict[str, Figures]:
-    """The figures of each event date (ISO) that the generation touches: `total`, `bots`, `by_tracking_id`, and
+    """The figures of each event date (ISO) that the generation touches: `total`, `bots`, `by_tracking_id`, `statistics`, and
     `rejected` requests by the date they were received on, `arrives_until`: the last arrival date of its records."""
     hits, visits = plan.hits, plan.visits
     first_day = plan.day - timedelta(days=DATES_BEFORE)
@@ -44,16 +45,22 @@ def figures(plan: DayPlan, delivered: list[Delivery]) -> dict[str, Figures]:
     shop, bot = visits.shop[hits.visit], visits.bot[hits.visit]
     copies, refused, arrival = _records(plan, delivered, when, received_on, days)
     retry = client_retries(plan)
-    starts = session_starts(plan, ~retry)
+    starts, session = sessions(plan, ~retry)
+    began = np.append(when[starts][np.argsort(session[starts])], -1)[session - 1]
     repeat = repeat_purchases(plan, ~retry)
 
     def count(group: Flags) -> list[Figures]:
         """The figures of each date over the hits that `group` marks."""
-        return [_figures(plan, group & (when == index), copies, retry, starts, repeat) for index in range(days)]
+        return [
+            _figures(plan, group & (when == index), copies, retry, starts, repeat)
+            | {"session_hits": int(np.count_nonzero(group & ~retry & (began == index)))}
+            for index in range(days)
+        ]
 
     total = count(np.ones(len(when), bool))
     bots = count(bot)
     shops = [count(shop == number) for number in range(len(SHOPS))]
+    statistics = figures_by_hour(plan, epoch_ms(first_day), days, ~retry, repeat, starts, session)
     found = {}
     for index, until in enumerate(arrival):
         if until is None:
@@ -66,6 +73,7 @@ def figures(plan: DayPlan, delivered: list[Delivery]) -> dict[str, Figures]:
                 for number, by_day in enumerate(shops)
                 if by_day[index]["hits"] or by_day[index]["client_retries"]
             },
+            **statistics[index],
             "rejected": int(refused[index]),
             "arrives_until": until.isoformat(),
         }
@@ -108,8 +116,8 @@ def repeat_purchases(plan: DayPlan, kept: Flags) -> Flags:
     return found
 
 
-def session_starts(plan: DayPlan, kept: Flags) -> Flags:
-    """Which hits begin a session."""
+def sessions(plan: DayPlan, kept: Flags) -> tuple[Flags, Ints]:
+    """Which hits begin a session, and the number of each hit's session (-1 for a hit that is not kept)."""
     hits = plan.hits
     rows = np.flatnonzero(kept)
     high, low = plan.event_id_bits()
@@ -123,9 +131,9 @@ def session_starts(plan: DayPlan, kept: Flags) -> Flags:
     paused = other | (gap >= SESSION_GAP_MS)
     begins = paused | (control == 1) | ended
     _cut_at_midnight(at[rows], paused, begins)
-    starts = np.zeros(len(hits.z), bool)
-    starts[rows] = begins
-    return starts
+    starts, number = np.zeros(len(hits.z), bool), np.full(len(hits.z), -1, np.int64)
+    starts[rows], number[rows] = begins, np.cumsum(begins)
+    return starts, number
 
 
 def _cut_at_midnight(at: Ints, paused: Flags, begins: Flags) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,9 +17,13 @@ from typing import Any
 
 from simulations.config import DATES_AFTER, DATES_BEFORE
 from simulations.expectation import Figures
+from simulations.figures_by_hour import newcomers
 
 # Beside the truth of a date while its objects are being written, and left behind when that was interrupted.
 _UNFINISHED = ".unfinished"
+
+LOOKBACK_DAYS = 30
+"""How long somebody stays known (DESIGN 4.7)."""
 
 
 class TruthError(ValueError):
@@ -32,6 +36,8 @@ class ExpectedDate:
 
     `complete` is false while objects that hold some of it are missing: a generation is unfinished, or `arrives_until`
     (the last arrival date of its records, None where nothing was generated) lies beyond what was loaded.
+    `statistics` are the figures of statistics by tracking id and period (simulations/figures_by_hour.py); None where a generation
+    was written before they were. They say who is new only where `lookback_complete`: all dates of the lookback are complete, too.
     """
 
     day: date
@@ -41,6 +47,8 @@ class ExpectedDate:
     bots: Figures
     by_tracking_id: dict[str, Figures]
     rejected: int
+    statistics: dict[str, dict[str, Figures]] | None = None
+    lookback_complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,8 @@ def expected(folder: Path, start: date, end: date, loaded_before: date | None = 
     dates: dict[date, dict[str, Any]] = {}
     arrivals: dict[date, dict[str, int]] = {}
     unfinished: set[date] = set()
-    day = start - timedelta(days=DATES_AFTER)
+    silent: set[date] = set()
+    day = start - timedelta(days=LOOKBACK_DAYS + DATES_AFTER)
     while day < end + timedelta(days=DATES_BEFORE):
         file = path_of(folder, day)
         if file.with_suffix(_UNFINISHED).exists():
@@ -111,6 +120,8 @@ def expected(folder: Path, start: date, end: date, loaded_before: date | None = 
             for text, found in read(file)["dates"].items():
                 event_date = date.fromisoformat(text)
                 dates[event_date] = _sum(dates.get(event_date, {}), found)
+                if "statistics" not in found:
+                    silent.add(event_date)
         day += timedelta(days=1)
     # Books reach as far as objects can be late: every generation counts.
     for file in sorted(folder.glob("????-??-??.json")):
@@ -118,23 +129,29 @@ def expected(folder: Path, start: date, end: date, loaded_before: date | None = 
             arrival = date.fromisoformat(text)
             if start <= arrival < end:
                 arrivals[arrival] = _sum(arrivals.get(arrival, {}), books)
-    return Expected(
-        {
-            day: _expected_date(day, dates.get(day), day in unfinished, loaded_before)
-            for day in (start + timedelta(days=n) for n in range((end - start).days))
-        },
-        dict(sorted(arrivals.items())),
-    )
+    made = {
+        day: _expected_date(day, dates.get(day), day in unfinished, loaded_before, day in silent)
+        for day in (start + timedelta(days=n) for n in range(-LOOKBACK_DAYS, (end - start).days))
+    }
+    for day in (start + timedelta(days=n) for n in range((end - start).days)):
+        before = [day - timedelta(days=n) for n in range(1, LOOKBACK_DAYS + 1)]
+        if made[day].statistics is not None and all(made[one].complete and one not in silent for one in (day, *before)):
+            new = newcomers(dates[day]["seen"], [dates[one]["seen"] for one in before if one in dates])
+            statistics = _sum(made[day].statistics, new)
+            made[day] = replace(made[day], statistics=statistics, lookback_complete=True)
+    return Expected({day: found for day, found in made.items() if day >= start}, dict(sorted(arrivals.items())))
 
 
 def _expected_date(
-    day: date, found: Mapping[str, Any] | None, unfinished: bool, loaded_before: date | None
+    day: date, found: Mapping[str, Any] | None, unfinished: bool, loaded_before: date | None, silent: bool
 ) -> ExpectedDate:
     if found is None:
         return ExpectedDate(day, not unfinished, None, {}, {}, {}, 0)
     until = date.fromisoformat(found["arrives_until"])
     complete = not unfinished and (loaded_before is None or until < loaded_before)
-    return ExpectedDate(day, complete, until, found["total"], found["bots"], found["by_tracking_id"], found["rejected"])
+    statistics = None if silent else found["statistics"]
+    figures = (found["total"], found["bots"], found["by_tracking_id"], found["rejected"], statistics)
+    return ExpectedDate(day, complete, until, *figures)
 
 
 def _sum(left: Any, right: Any) -> Any:

@@ -43,6 +43,7 @@ class Wording:
         self.plan = plan
         self._client_ids = audience.client_ids(plan.people)
         self._traits = audience.traits(plan.visits.person)
+        self._users = audience.user_numbers(plan.visits.person, plan.visits.luck, plan.visits.bot).tolist()
         self.visits: dict[int, VisitText] = {}
         self.pages: dict[tuple[int, int], PageText] = {}
         self._products: dict[tuple[int, str], str] = {}
@@ -54,9 +55,8 @@ class Wording:
         shop_number, is_bot = int(visits.shop[number]), bool(visits.bot[number])
         shop = SHOPS[shop_number]
 
-        member = traits.member[number]
-        logged_in = member % 100 < 12 and luck % 10 < 7 and not is_bot
-        uid = f'"user-{member >> 24:010x}"' if logged_in else ""
+        user = self._users[number]
+        uid = f'"user-{user:010x}"' if user >= 0 else ""
         cid, tid = self._client_ids[number], shop.tracking_id(self.plan.live)
         agent = self._agent(number, luck)
         is_pixel = luck % 12 == 0

@@ -2,6 +2,7 @@
 
     books       blocking  per event date: raw rows + bad lines = logs + duplicates + quarantine (invariant 2)
     identities  blocking  marts and statistics agree with what they are made of and with each other (identities.py)
+    bodies      blocking  money and products are what the hits' bodies say, read in Python for a sample of each date (bodies.py)
     truth       blocking  dates of simulated history: the figures that the simulator says they must have (invariant 5)
     volume      warning   each hour has about as many hits as the same hour of the same weekday before (volume.py)
     freshness   warning   the newest hit, by its own time and not the run's, is not older than a day
@@ -31,6 +32,8 @@ from dagster import (
     multi_asset_check,
 )
 
+from ingestion_platform.assets.bodies import DESCRIPTION as READ_ANEW
+from ingestion_platform.assets.bodies import bodies
 from ingestion_platform.assets.identities import IDENTITIES, stale_before
 from ingestion_platform.assets.identities import verdicts as compared
 from ingestion_platform.assets.keys import OVERVIEW_1D, WAREHOUSE_POOL
@@ -45,12 +48,15 @@ from ingestion_platform.windows import load_window
 
 FRESH_FOR = timedelta(hours=24)
 
+CHECKS_STEP = "statistics_checks"
+
 
 def specs(daily: DailyPartitionsDefinition | None) -> Mapping[str, AssetCheckSpec]:
     """The specs by name; `daily` are the partitions of those that speak for a date."""
     by_date = (
         ("books", True, "Rows and bad lines of raw = logs + duplicates + quarantine. Nothing is lost in silence."),
         *((identity.name, True, identity.description) for identity in IDENTITIES),
+        ("bodies", True, READ_ANEW),
         ("truth", True, "Simulated dates hold exactly the figures that they must have."),
         ("volume", False, "Each hour has about as many hits as the same hour of the same weekday in the weeks before."),
     )
@@ -157,6 +163,7 @@ def evaluate(instance: DagsterInstance, warehouse: Warehouse, truth_folder: Path
             identity.name: (compared(warehouse, identity, chosen, stale), AssetCheckSeverity.ERROR)
             for identity in IDENTITIES
         },
+        "bodies": (bodies(warehouse, chosen), AssetCheckSeverity.ERROR),
         "truth": ([_faithful(day, wrong.get(day)) for day in chosen.days], AssetCheckSeverity.ERROR),
         "volume": (volume(warehouse, chosen, now, wrong.keys()), AssetCheckSeverity.WARN),
     }
@@ -176,7 +183,7 @@ def statistics_checks(daily: DailyPartitionsDefinition) -> AssetChecksDefinition
     """The checks as one step, run with `stats/overview_1d` or alone."""
     made = specs(daily)
 
-    @multi_asset_check(name="statistics_checks", specs=list(made.values()), can_subset=True, pool=WAREHOUSE_POOL)
+    @multi_asset_check(name=CHECKS_STEP, specs=list(made.values()), can_subset=True, pool=WAREHOUSE_POOL)
     def check(
         context: AssetCheckExecutionContext, warehouse: ResourceParam[Warehouse], settings: ResourceParam[Settings]
     ) -> Iterator[DagsterEvent | Output[None]]:

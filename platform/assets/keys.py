@@ -9,8 +9,10 @@ ARCHIVE_EVENTS = AssetKey(["archive", "events"])
 RAW_LOGS = AssetKey(["raw", "logs"])
 USER_AGENTS = AssetKey(["events", "user_agents"])
 PUBLISHED_OVERVIEW = AssetKey(["published", "overview"])
-OVERVIEW_1H = AssetKey(["stats", "overview_1h"])
 OVERVIEW_1D = AssetKey(["stats", "overview_1d"])
+
+STATISTICS = [OVERVIEW_1D, *(AssetKey(["stats", name]) for name in ("overview_1h", "revenue_1h", "revenue_1d"))]
+"""What is published."""
 
 WAREHOUSE_POOL = "warehouse"
 """Every step that opens the warehouse claims a slot of this pool, reading or writing: DuckDB's file takes one process."""

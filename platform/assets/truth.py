@@ -1,6 +1,6 @@
 """Whether simulated dates came out as the simulator says they must (invariant 5).
 
-In: the truth files beside the archive and the marts. Only tracking ids of simulated history are compared, and only dates all
+In: the truth files beside the archive, the marts, and the statistics (true_statistics.py). Only tracking ids of simulated history are compared, and only dates all
 of whose objects have been loaded: live hits on the same dates are nobody's truth.
 """
 
@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from ingestion_platform.assets.true_statistics import Statistics
 from ingestion_platform.partitions import Window
 from ingestion_platform.resources.warehouse import Warehouse
 from simulations.config import HISTORY_TRACKING_PREFIX
@@ -31,6 +32,13 @@ where event_date >= ? and event_date < ? and tracking_id like ?
 group by event_date, tracking_id, currency_code
 """
 
+_SESSIONS_SQL = """
+select event_date, tracking_id, sum(hits)
+from events.sessions
+where event_date >= ? and event_date < ? and tracking_id like ?
+group by event_date, tracking_id
+"""
+
 _DUPLICATES_SQL = """
 select event_date, tracking_id, count(*)
 from events.duplicates
@@ -38,7 +46,7 @@ where event_date >= ? and event_date < ? and tracking_id like ?
 group by event_date, tracking_id
 """
 
-_ZERO: dict[str, Any] = {"hits": 0, "sessions": 0, "clients": 0, "duplicates": 0, "purchases": 0}
+_ZERO: dict[str, Any] = {"hits": 0, "sessions": 0, "session_hits": 0, "clients": 0, "duplicates": 0, "purchases": 0}
 
 
 def modelled(warehouse: Warehouse, chosen: Window) -> Figures:
@@ -51,6 +59,8 @@ def modelled(warehouse: Warehouse, chosen: Window) -> Figures:
 
     for day, tracking_id, hits, sessions, clients in warehouse.query(_LOGS_SQL, bounds):
         figures(day, tracking_id).update(hits=hits, sessions=sessions, clients=clients)
+    for day, tracking_id, hits in warehouse.query(_SESSIONS_SQL, bounds):
+        figures(day, tracking_id)["session_hits"] = int(hits)
     for day, tracking_id, currency, purchases, revenue in warehouse.query(_PURCHASES_SQL, bounds):
         entry = figures(day, tracking_id)
         entry["purchases"] += purchases
@@ -65,8 +75,10 @@ def differences(warehouse: Warehouse, folder: Path, chosen: Window, loaded_befor
     truth = [
         day for day in expected(folder, *chosen, loaded_before).dates.values() if day.complete and day.by_tracking_id
     ]
-    found = modelled(warehouse, chosen) if truth else {}
-    return {day.day: list(_compare(day, found)) for day in truth}
+    if not truth:
+        return {}
+    found, statistics = modelled(warehouse, chosen), Statistics(warehouse, chosen)
+    return {day.day: [*_compare(day, found), *statistics.differences(day)] for day in truth}
 
 
 def _compare(day: ExpectedDate, found: Figures) -> Iterator[str]:
@@ -79,6 +91,8 @@ def _compare(day: ExpectedDate, found: Figures) -> Iterator[str]:
             "purchases": figures["purchases"],
             "revenue": {currency: Decimal(amount) for currency, amount in figures["revenue"].items()},
         }
+        if "session_hits" in figures:
+            wanted["session_hits"] = figures["session_hits"]
         made = found.get((day.day, tracking_id), {**_ZERO, "revenue": {}})
         for name, value in wanted.items():
             if made[name] != value:

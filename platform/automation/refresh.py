@@ -33,7 +33,7 @@ from pydantic import Field
 
 from ingestion_platform.assets.archive_events import archive_versions, changed_versions, observations
 from ingestion_platform.assets.checks import evaluate
-from ingestion_platform.assets.keys import OVERVIEW_1D, OVERVIEW_1H, PUBLISHED_OVERVIEW, USER_AGENTS, WAREHOUSE_POOL
+from ingestion_platform.assets.keys import PUBLISHED_OVERVIEW, STATISTICS, USER_AGENTS, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.models import Built, build, build_views, checked, materializations
 from ingestion_platform.assets.raw_logs import readable, readable_spec, record_loads, summary
@@ -115,7 +115,7 @@ class Refresh:
             raise Failure(f"{chosen} is not published: {next(iter(found.refusals.values()))}")
         files = self.warehouse.publish(self.settings.published_dir, *chosen)
         run_id = self.context.run_id
-        tags = version_tags(provenance(self.context.instance, [OVERVIEW_1H, OVERVIEW_1D]), run_id, run_id)
+        tags = version_tags(provenance(self.context.instance, STATISTICS), run_id, run_id)
         metadata = {"files written by this run": len(files)}
         yield from record(
             self.context,

@@ -46,8 +46,10 @@ def test_macros_and_platform_agree_on_the_bounds(bench) -> None:
     """The window that models read (macros) and its inverse (windows.py) are two texts: they must hold the same numbers."""
     bench.dbt("parse", FIRST, LAST)
     manifest = json.loads((bench.root.parent / "target" / "manifest.json").read_text())
-    lookback = re.search(r"lookback_days: (\d+)", (bench.project / "dbt_project.yml").read_text())
-    assert int(lookback[1]) == windows.LOOKBACK_DAYS
+    variables = dict(re.findall(r"  (\w+): (\d+)\n", (bench.project / "dbt_project.yml").read_text()))
+    assert int(variables["lookback_days"]) == windows.LOOKBACK_DAYS
+    assert int(variables["session_timeout_minutes"]) == windows.SESSION_TIMEOUT_MINUTES
+    assert int(variables["client_retry_hours"]) == windows.RETRY_HOURS
     before, after = 0, 0
     for macro in manifest["macros"].values():
         if macro["package_name"] != "clickstream" or not macro["name"].startswith("select_"):

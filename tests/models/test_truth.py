@@ -6,6 +6,8 @@ from collections import Counter
 from datetime import date, timedelta
 from decimal import Decimal
 
+from ingestion_platform.assets.true_statistics import Statistics
+from ingestion_platform.partitions import Window
 from simulations.config import TrafficConfig
 from simulations.history import write_day
 from simulations.truth import expected
@@ -31,6 +33,13 @@ def test_simulated_dates_come_out_as_their_truth(bench) -> None:
             bench.rows(f"select count(*) from events.quarantine where event_date = '{day}' and kind = 'rejected'")[0][0]
             == figures.rejected
         )
+    # The statistics, hour by hour and property by property, with what only they say: distinct clients, users, products.
+    statistics = Statistics(bench.warehouse, Window(FIRST - timedelta(days=1), last))
+    assert statistics.overview and statistics.revenue
+    for figures in truth.dates.values():
+        assert figures.lookback_complete or not figures.total
+        assert list(statistics.differences(figures)) == []
+    assert sum(len(figures.statistics or {}) for figures in truth.dates.values()) > 4 * DAYS
     for day, books in truth.arrivals.items():
         got = bench.rows(
             f"select coalesce(sum(row_count), 0), coalesce(sum(bad_lines), 0) from raw.load_history where arrival_date = '{day}'"
@@ -65,6 +74,9 @@ def model_figures(bench, day: date) -> dict:
         "duplicate_deliveries": kinds["duplicate_delivery"],
         "client_retries": kinds["client_retry"],
         "sessions": one("select count(*) from events.sessions where event_date = $day"),
+        "session_hits": one(
+            "select cast(coalesce(sum(hits), 0) as bigint) from events.sessions where event_date = $day"
+        ),
         "clients": one("select count(distinct visitor_id) from events.logs where event_date = $day"),
         "product_actions": by(
             "select product_action, count(*) from events.product_actions where event_date = $day group by 1"

@@ -7,11 +7,13 @@ from typing import Any
 
 import duckdb
 import pytest
-from dagster import AssetKey
+from dagster import AssetCheckKey, AssetKey
 
 from ingestion_platform.assets.keys import OVERVIEW_1D, PUBLISHED_OVERVIEW, RAW_LOGS
-from ingestion_platform.partitions import ONE_DAY, Window
+from ingestion_platform.partitions import ONE_DAY, Window, range_tags
 from simulations.config import DATES_AFTER
+
+CHECK_OVERVIEW = AssetCheckKey(OVERVIEW_1D, "overview")
 
 
 def test_a_replay_records_each_date_and_a_second_one_changes_no_row(place: Any) -> None:
@@ -92,6 +94,40 @@ def test_books_that_do_not_balance_are_not_published(place: Any) -> None:
 
     assert place.launch("replay", chosen).success, "a replay of the date heals it"
     assert parquet.stat().st_mtime_ns > written
+
+
+def test_statistics_that_contradict_their_marts_are_not_published(place: Any) -> None:
+    """Figures that no mart adds up to are red on their date alone, told with what they must be, and stay out of the published
+    files: in the run that made them, and in a later one that only publishes."""
+    chosen = Window(place.past(4), place.past(2))
+    place.simulate(chosen.start, truth=False)
+    assert place.launch("replay", chosen).success
+    parquet = place.settings.published_dir / "overview_1d" / f"{chosen.start}.parquet"
+    written = parquet.stat().st_mtime_ns
+    with duckdb.connect(f"{place.settings.warehouse_file}") as connection:
+        connection.execute(
+            "update stats.revenue_1d set transaction_tax = transaction_tax + 1 where tracking_id = '(all)'"
+        )
+        connection.execute(
+            "update stats.overview_1d set hits = hits + 1 where tracking_id = '(all)' and event_date = ?",
+            [chosen.start],
+        )
+
+    everything = place.located.resolve_implicit_global_asset_job_def()
+    alone = everything.get_subset(asset_selection=set(), asset_check_selection={CHECK_OVERVIEW})
+    checks = alone.execute_in_process(instance=place.instance, tags=dict(range_tags(chosen)), raise_on_error=False)
+    found = {e.partition: e for e in checks.get_asset_check_evaluations()}
+    assert {day: one.passed for day, one in found.items()} == {f"{place.past(4)}": False, f"{place.past(3)}": True}
+    told = str(found[f"{chosen.start}"].description)
+    hits = place.rows("select count(*) from events.logs where not is_bot")[0][0]
+    assert f"(all) day: hits is {hits + 1}, must be {hits}" in told
+
+    published = place.launch("replay", chosen, asset_selection=[PUBLISHED_OVERVIEW])
+    assert not published.success
+    failure = published.failure_data_for_node("published__overview")
+    assert failure is not None and failure.user_failure_data is not None
+    assert "is not published: overview failed on" in str(failure.user_failure_data.description)
+    assert parquet.stat().st_mtime_ns == written
 
 
 def test_a_corrupt_object_stops_a_backfill_before_the_marts(place: Any) -> None:

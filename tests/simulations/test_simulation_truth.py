@@ -154,8 +154,12 @@ def recompute(reading: Reading) -> dict[tuple[date, str], Counter[str]]:
             add(record, f"product_actions.{action}", products)
 
     for sequence in activity.values():
-        for record in session_starts(sequence):
-            add(record, "sessions")
+        starts = [id(record) for record in session_starts(sequence)]
+        for record in sequence:
+            if id(record) in starts:
+                first = record
+                add(first, "sessions")
+            add(first, "session_hits")
     for group, cids in clients.items():
         figures[group]["clients"] = len(cids)
     return figures

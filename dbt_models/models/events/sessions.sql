@@ -49,7 +49,7 @@ sessions as (
         min_by(campaign_medium, case when campaign_medium is not null then session_hit_number end) as campaign_medium,
         min_by(user_agent_id, case when user_agent_id is not null then session_hit_number end) as user_agent_id,
         min_by(device_type, case when device_type is not null then session_hit_number end) as device_type,
-        count(case when is_bot then 1 end) > 0 as is_bot
+        count(case when not is_bot then 1 end) = 0 as is_bot
     from hits
     group by session_id, session_started_at
 

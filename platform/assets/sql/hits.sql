@@ -2,16 +2,22 @@
 with quarantined as (
     select log_id from events.quarantine where event_date >= $start and event_date < $end
 ),
+sent as (
+    select
+        event_date, event_at,
+        trim(coalesce(tracking_id, ''), ' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13)) as tracking_id
+    from raw.logs
+    where
+        event_date >= $start and event_date < $end
+        and cast(log_id as varchar) not in (select log_id from quarantined)
+),
 labelled as (
     select
         event_date,
         extract(hour from event_at) as at_hour,
         -- Our own labels are nobody's tracking id.
-        case when trim(coalesce(tracking_id, '')) in ('', '(all)') then '(not set)' else trim(tracking_id) end as property
-    from raw.logs
-    where
-        event_date >= $start and event_date < $end
-        and cast(log_id as varchar) not in (select log_id from quarantined)
+        case when tracking_id in ('', '(all)') then '(not set)' else tracking_id end as property
+    from sent
 ),
 modelled as (
     select event_date, extract(hour from event_at) as at_hour, tracking_id from events.logs
