@@ -3,7 +3,8 @@
 Tests that count back from the day of their run meet other dates each time, and what the simulator draws for those: a suite that was
 green for a month was red on 2026-11-25. So all of Python's clocks are moved to NOW and go on from there, except the monotonic one,
 by which everything waits. Processes that tests start find this folder on their PYTHONPATH, whose `sitecustomize` moves theirs alike.
-SQLite's, DuckDB's and PostgreSQL's own clocks stay as they are: nothing of the platform compares them with Python's.
+SQLite's, DuckDB's and PostgreSQL's own clocks stay as they are: nothing of the platform compares them with Python's, and Dagster does for
+a run that never starts.
 
 Tests that are marked `dates` run under EVERY clock with `--every-clock`.
 """
