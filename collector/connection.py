@@ -77,30 +77,38 @@ class Connection(HttpToolsProtocol):
         _watch(self.loop, self.server_state)
 
     def data_received(self, data: bytes) -> None:
-        if len(data) <= MAX_HEAD_BYTES:
-            self._feed(data)
+        if len(data) > MAX_HEAD_BYTES:
+            for start in range(0, len(data), MAX_HEAD_BYTES):
+                self.data_received(data[start : start + MAX_HEAD_BYTES])
             return
-        for start in range(0, len(data), MAX_HEAD_BYTES):
-            self._feed(data[start : start + MAX_HEAD_BYTES])
+        if self._over:
+            return
+        self._without_body += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:  # to a protocol that is not spoken here: HTTP goes on
+            self._feed_rest(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self._malformed(data)
+        if self._without_body > MAX_HEAD_BYTES and not self._over:
+            if self._stage == _HEAD and not self.headers:
+                self._refuse(414, "too_large", f"the URL is longer than {MAX_HEAD_BYTES} bytes", data)
+            else:
+                self._refuse(431, "too_large", f"the headers are longer than {MAX_HEAD_BYTES} bytes", data)
 
-    def _feed(self, data: bytes) -> None:
+    def _feed_rest(self, data: bytes) -> None:
         while data and not self._over:
-            self._without_body += len(data)
             try:
                 self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as upgrade:  # to a protocol that is not spoken here: HTTP goes on
-                data = data[upgrade.args[0] :]
-                continue
-            except httptools.HttpParserError:
-                if not self._over:
-                    self._refuse(400, "malformed_request", "the request is no HTTP/1.1", data)
                 return
-            if self._without_body > MAX_HEAD_BYTES:
-                if self._stage == _HEAD and not self.headers:
-                    self._refuse(414, "too_large", f"the URL is longer than {MAX_HEAD_BYTES} bytes", data)
-                else:
-                    self._refuse(431, "too_large", f"the headers are longer than {MAX_HEAD_BYTES} bytes", data)
-            return
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+            except httptools.HttpParserError:
+                self._malformed(data)
+
+    def _malformed(self, data: bytes) -> None:
+        if not self._over:
+            self._refuse(400, "malformed_request", "the request is no HTTP/1.1", data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """uvicorn tells its latest request only; the one that is being answered may be an earlier one."""
@@ -133,9 +141,9 @@ class Connection(HttpToolsProtocol):
             else:
                 self._refuse(408, "request_timeout", "the request did not arrive in time")
 
-    # -- the parser's calls ------------------------------------------------------------------------------------------
+    # -- the parser's calls: several a request, for which super() is dear --------------------------------------------
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        HttpToolsProtocol.on_message_begin(self)
         self._stage = _HEAD
         self._deadline = self.loop.time() + HEAD_SECONDS
         self._without_body = self._body_bytes = 0
@@ -145,7 +153,7 @@ class Connection(HttpToolsProtocol):
             self._end(self.scope, 503, "too_many_connections", "there are too many connections, try again later")
         elif len(self.pipeline) >= MAX_PIPELINED:
             self._end(self.scope, 503, "too_many_requests", "read the answers first, then send more")
-        super().on_headers_complete()
+        HttpToolsProtocol.on_headers_complete(self)
         if b"#" in self.url:  # a fragment is the browser's own; what sends one means it as a part of the value
             self.scope["query_string"] = self.url.partition(b"?")[2]
         self._stage = _BODY
@@ -157,13 +165,13 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._without_body = 0
         self._body_bytes += len(body)
-        super().on_body(body)
+        HttpToolsProtocol.on_body(self, body)
         if self._body_bytes > MAX_BODY_BYTES:
             self._refuse(413, "too_large", f"the body is longer than {MAX_BODY_BYTES} bytes")
             raise _Stop
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
+        HttpToolsProtocol.on_message_complete(self)
         self._stage = _IDLE
         self._deadline = math.inf
         if self.cycle.response_complete:
@@ -182,7 +190,7 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+        HttpToolsProtocol._start_asgi_task(self, cycle, app)
 
     # -- refusals ----------------------------------------------------------------------------------------------------
     def _refuse(self, status: int, reason: str, detail: str, data: bytes = b"") -> None:
@@ -214,7 +222,7 @@ class Connection(HttpToolsProtocol):
     def _fragment(self, data: bytes) -> RequestResponseCycle:
         """A call of the application for a request whose head is broken, with what is known of it."""
         if self._stage == _IDLE:
-            super().on_message_begin()
+            HttpToolsProtocol.on_message_begin(self)
         scope: Any = self.scope
         url = self.url or (_TARGET.findall(data) or [b""])[-1]
         target, _, query = url.partition(b"?")

@@ -6,13 +6,12 @@ cannot be read as an address is not kept, since it may well be one in a spelling
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from collector.contract import Hit
-from collector.parameters import PARAMETERS
 from collector.payloads import hides_address, scrub
 from collector.records import Source
 from collector.settings import IpMode
@@ -35,12 +34,6 @@ KEPT_HEADERS = frozenset(
     }
 )
 MAX_HEADER_LENGTH = 2048
-
-# Names that neither override the address nor ask for it to be cut; most parameters of most hits are among them.
-_PLAIN_NAMES = frozenset(
-    parameter.name for parameter in PARAMETERS if "_" not in parameter.name and not words_in(parameter.name)
-)
-_TEXTS = frozenset({str})
 
 
 @lru_cache(maxsize=4096)
@@ -85,58 +78,67 @@ def stored_override(value: Any, mode: IpMode) -> str | None:
     return truncate_address(value) if isinstance(value, str) and mode is not IpMode.DROP else None
 
 
-def scrub_hit(hit: Hit, mode: IpMode) -> IpMode:
+def scrub_hit(hit: Hit, mode: IpMode, text: str | None = None) -> IpMode:
     """Cut the hit's own addresses in place (`uip` in whatever spelling, at whatever depth), whatever the mode; give the
-    mode that holds for the caller's address.
+    mode that holds for the caller's address. `text` is what the hit was read from: most say at a glance that nothing is
+    wrapped in them.
 
     `aip` asks for truncation by being there: `aip=0` asks for it as well.
     """
     words: set[str] = set()
-    names = hit.keys() - _PLAIN_NAMES
+    names = _telling_names(tuple(hit))
     if names:
         _scrub_names(hit, names, mode, words)
-    if not _TEXTS.issuperset(map(type, hit.values())):
+    if text is None or "[" in text or text.find("{", 1) > 0:
         for value in hit.values():
             _scrub_nested(value, mode, words)
+    if text is None or _may_wrap_override(text):
+        for name, value in hit.items():
+            hit[name] = _scrub_texts(value, mode)
     return IpMode.TRUNCATE if mode is IpMode.FULL and "aip" in words else mode
 
 
-def _scrub_names(fields: dict[str, Any], names: set[str], mode: IpMode, words: set[str]) -> None:
+@lru_cache(maxsize=256)
+def _telling_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that override the address or ask for it to be cut. A site's hits have the same few sets of names."""
+    return tuple(name for name in names if words_in(name))
+
+
+def _scrub_names(fields: dict[str, Any], names: Iterable[str], mode: IpMode, words: set[str]) -> None:
     for name in names:
         found = words_in(name)
-        if found:
-            words |= found
-            if "uip" in found:
-                stored = stored_override(fields[name], mode)
-                if stored is None:
-                    del fields[name]
-                else:
-                    fields[name] = stored
+        words |= found
+        if "uip" in found:
+            stored = stored_override(fields[name], mode)
+            if stored is None:
+                del fields[name]
+            else:
+                fields[name] = stored
 
 
 def _scrub_nested(value: Any, mode: IpMode, words: set[str]) -> None:
     if isinstance(value, dict):
-        _scrub_names(value, set(value), mode, words)
+        _scrub_names(value, tuple(value), mode, words)
         value = list(value.values())
     if isinstance(value, list):
         for item in value:
             _scrub_nested(item, mode, words)
 
 
-def may_wrap_override(text: str) -> bool:
+def _may_wrap_override(text: str) -> bool:
     """Whether a value of this hit's text may be JSON, a form or a URL with an override of its own. Quick, and rarely so:
     the word itself, or an escape within an escape that may spell it."""
-    return "uip" in text.lower() or "\\u00" in text or "%25" in text
+    return "uip" in text.lower() or ("\\" in text and "\\u00" in text) or ("%" in text and "%25" in text)
 
 
-def scrub_values(value: Any, mode: IpMode) -> Any:
+def _scrub_texts(value: Any, mode: IpMode) -> Any:
     """The value with the overrides cut that are wrapped in its texts. A text that has one and cannot be parsed goes; one
     without an address is left alone, whatever it mentions."""
     if isinstance(value, str):
         return (scrub_payload(value, mode) or "") if hides_address(value) else value
     if isinstance(value, dict):
-        return {name: scrub_values(item, mode) for name, item in value.items()}
-    return [scrub_values(item, mode) for item in value] if isinstance(value, list) else value
+        return {name: _scrub_texts(item, mode) for name, item in value.items()}
+    return [_scrub_texts(item, mode) for item in value] if isinstance(value, list) else value
 
 
 def scrub_payload(payload: str, mode: IpMode) -> str | None:

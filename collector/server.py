@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from collector.bodies import GZIP_OVERHEAD
@@ -144,8 +145,13 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+@lru_cache(maxsize=64)
+def _header_name(name: str) -> bytes:
+    return name.lower().encode()
+
+
 async def _send(response: Response, method: str, send: Send) -> None:
-    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.headers.items()]
+    headers = [(_header_name(name), value.encode("latin-1")) for name, value in response.headers.items()]
     if response.status != 204:
         headers.append((b"content-length", str(len(response.body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})

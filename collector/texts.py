@@ -36,7 +36,7 @@ def read_json(text: str) -> Any:
         value, end = _DECODER.raw_decode(text)
         if end != len(text):
             raise ValueError(f"more follows the object at character {end}")
-        if "\\ud" in text or "\\uD" in text:
+        if "\\" in text and ("\\ud" in text or "\\uD" in text):
             value = _storable(value)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None

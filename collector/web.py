@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
@@ -84,9 +85,10 @@ def is_allowed_origin(origin: str | None, allowed: frozenset[str]) -> bool:
     return not allowed or origin is None or origin.lower() in allowed
 
 
+@lru_cache(maxsize=256)
 def cors_headers(origin: str | None, allowed: frozenset[str]) -> dict[str, str]:
     """The headers that let a page of another origin read the answer. Beacons carry credentials, for which browsers do
-    not accept `*`: the origin is echoed."""
+    not accept `*`: the origin is echoed. The same for each request of an origin: not to be changed."""
     if origin is None:
         return {}
     if not is_allowed_origin(origin, allowed) or _ORIGIN.fullmatch(origin) is None:
