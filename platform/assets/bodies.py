@@ -26,6 +26,9 @@ DESCRIPTION = "What logs and product_actions say of money and products is what t
 _SAMPLE = 600
 """Hits a date."""
 
+_MOST = 20_000
+"""Hits in all, for a date whose hits all came within an instant."""
+
 _DECIMAL = re.compile(r"-?[0-9]{1,12}([.][0-9]{1,9})?")
 _COUNT = re.compile(r"[0-9]{1,9}")
 _PRODUCT = re.compile(r"pr([1-9][0-9]{0,2})(id|nm|br|ca|va|cc|ps|qt|pr|c[dm][1-9][0-9]{0,2})")
@@ -56,10 +59,13 @@ select event_date, count(*) from events.logs where event_date >= ? and event_dat
 _HITS_SQL = f"""
 select event_date, log_id, event_id, req_body, is_repeat_purchase, {", ".join(_COLUMNS)} from events.logs
 where event_date >= ? and event_date < ? and ($slices)
+order by event_at, log_id limit {_MOST}
 """
 _PRODUCTS_SQL = f"""
 select log_id, product_index, {", ".join(_PRODUCT_COLUMNS)} from events.product_actions
-where event_date >= ? and event_date < ? and ($slices)
+where event_date >= ? and event_date < ? and ($slices) and log_id in (
+    select log_id from events.logs where event_date >= ? and event_date < ? and ($slices) order by event_at, log_id limit {_MOST}
+)
 """
 
 
@@ -76,7 +82,7 @@ def bodies(warehouse: Warehouse, chosen: Window) -> list[Verdict]:
     )
     if counts:
         products: dict[str, dict[int, tuple[Any, ...]]] = defaultdict(dict)
-        for log_id, index, *columns in warehouse.query(_PRODUCTS_SQL.replace("$slices", slices), list(chosen)):
+        for log_id, index, *columns in warehouse.query(_PRODUCTS_SQL.replace("$slices", slices), [*chosen, *chosen]):
             products[log_id][index] = tuple(columns)
         for day, log_id, event_id, text, is_repeat, *columns in warehouse.query(
             _HITS_SQL.replace("$slices", slices), list(chosen)

@@ -1,6 +1,7 @@
 """What marts and statistics must say of each other, on every date, simulated or not: checks that compare two ways to one figure.
 
     hits          raw rows outside of quarantine = logs + duplicates, by property and hour
+    bots          hits are bots' where their user agent is
     retries       a client's retry is in duplicates, and nothing else is there as one
     session_rule  sessions begin where a visitor paused for half an hour, and nowhere else
     sessions      each session = what its hits in logs add up to
@@ -64,6 +65,7 @@ _SESSION = (
 
 IDENTITIES = (
     Identity("hits", "Each raw row outside of quarantine is in logs or a counted duplicate, at its hour.", ("hits",)),
+    Identity("bots", "A hit is a bot's when its user agent is a known machine's.", ("is_bot", "device_type", "hits")),
     Identity("retries", "What a client sent again is a duplicate, and nothing else is taken for one.", ("is_retry",)),
     Identity(
         "session_rule",

@@ -3,30 +3,39 @@ with visitors as (
     select * from events.visitor_days
     where event_date >= $start and event_date < $end
 ),
-unknown as (
-    select event_date, tracking_id, id_kind, id from visitors as v
-    where
-        not is_new and id_kind = 'client'
-        and not exists (
-            select 1 from staging.stg_hits as s
-            where
-                s.event_date >= $lookback_start and s.event_date < $end
-                and s.client_id = v.id and s.event_date < v.event_date
-                and s.event_date >= v.event_date - interval '$lookback days'
-                and (v.tracking_id = '(all)' or s.tracking_id = v.tracking_id)
-        )
+known_ids as (
+    select distinct id_kind, id from visitors where not is_new
+),
+-- Everybody's dates, whoever was a bot or a retry included: of a property, and of all.
+sightings as (
+    select s.event_date, s.tracking_id, k.id_kind, k.id
+    from staging.stg_hits as s
+    inner join known_ids as k on s.client_id = k.id and k.id_kind = 'client'
+    where s.event_date >= $lookback_start and s.event_date < $end
+    group by s.event_date, s.tracking_id, k.id_kind, k.id
     union all
-    select event_date, tracking_id, id_kind, id from visitors as v
-    where
-        not is_new and id_kind = 'user'
-        and not exists (
-            select 1 from staging.stg_hits as s
-            where
-                s.event_date >= $lookback_start and s.event_date < $end
-                and s.user_id = v.id and s.event_date < v.event_date
-                and s.event_date >= v.event_date - interval '$lookback days'
-                and (v.tracking_id = '(all)' or s.tracking_id = v.tracking_id)
-        )
+    select s.event_date, s.tracking_id, k.id_kind, k.id
+    from staging.stg_hits as s
+    inner join known_ids as k on s.user_id = k.id and k.id_kind = 'user'
+    where s.event_date >= $lookback_start and s.event_date < $end
+    group by s.event_date, s.tracking_id, k.id_kind, k.id
+),
+dates as (
+    select
+        event_date, tracking_id, id_kind, id,
+        lag(event_date) over (partition by tracking_id, id_kind, id order by event_date) as previous_date
+    from (
+        select * from sightings
+        union
+        select event_date, '(all)', id_kind, id from sightings
+    ) as scoped
+),
+unknown as (
+    select v.event_date, v.tracking_id, v.id_kind, v.id
+    from visitors as v
+    left join dates as d
+        on v.event_date = d.event_date and v.tracking_id = d.tracking_id and v.id_kind = d.id_kind and v.id = d.id
+    where not v.is_new and (d.previous_date is null or d.previous_date < v.event_date - interval '$lookback days')
 ),
 before as (
     select event_date, tracking_id, id_kind, id from events.visitor_days

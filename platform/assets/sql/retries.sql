@@ -8,7 +8,10 @@ with shared as (
 ),
 attempts as (
     select
-        event_date, event_at, received_at, event_id, tracking_id, visitor_id, cache_buster, cast(log_id as varchar) as row_id
+        event_date, event_at, event_id, cache_buster, cast(log_id as varchar) as row_id,
+        lag(event_at) over (
+            partition by tracking_id, visitor_id, cache_buster order by event_at, received_at, event_id
+        ) as previous_at
     from staging.stg_hits
     where
         event_date >= $day_before and event_date < $end
@@ -17,48 +20,29 @@ attempts as (
 ),
 kept as (
     select
-        a.event_date, a.event_at, a.received_at, a.event_id, a.tracking_id, a.visitor_id, a.cache_buster,
-        l.hit_type, l.product_action, l.transaction_id, l.document_location, l.event_category, l.event_action, l.event_label
-    from attempts as a
-    inner join events.logs as l on a.row_id = l.log_id and l.event_date >= $start and l.event_date < $end
-),
-unmarked as (
-    select b.event_date, b.event_id
-    from kept as a
-    inner join kept as b
-        on
-            a.tracking_id = b.tracking_id and a.visitor_id = b.visitor_id and a.cache_buster = b.cache_buster
-            and a.event_id <> b.event_id
-            and (a.event_at < b.event_at or (a.event_at = b.event_at and a.received_at < b.received_at))
-            and b.event_at <= a.event_at + interval '$retry_hours hours'
-            and a.hit_type = b.hit_type
-            and coalesce(a.product_action, '') = coalesce(b.product_action, '')
-            and coalesce(a.transaction_id, '') = coalesce(b.transaction_id, '')
-            and coalesce(a.document_location, '') = coalesce(b.document_location, '')
-            and coalesce(a.event_category, '') = coalesce(b.event_category, '')
-            and coalesce(a.event_action, '') = coalesce(b.event_action, '')
-            and coalesce(a.event_label, '') = coalesce(b.event_label, '')
+        l.event_date, l.event_id, l.event_at,
+        lag(l.event_at) over (
+            partition by
+                l.tracking_id, l.visitor_id, a.cache_buster, l.hit_type, l.product_action, l.transaction_id, l.document_location,
+                l.event_category, l.event_action, l.event_label
+            order by l.event_at, l.received_at, l.event_id
+        ) as previous_at
+    from events.logs as l
+    inner join attempts as a on l.log_id = a.row_id
+    where l.event_date >= $start and l.event_date < $end
 ),
 marked as (
-    select d.event_date, a.event_at, a.event_id, a.tracking_id, a.visitor_id, a.cache_buster
+    select d.event_date, d.event_id, d.event_at, a.previous_at
     from events.duplicates as d
     left join attempts as a on d.log_id = a.row_id
     where d.event_date >= $start and d.event_date < $end and d.duplicate_kind = 'client_retry'
 ),
-causeless as (
-    select event_date, coalesce(event_id, '(none)') as event_id from marked as m
-    where not exists (
-        select 1 from attempts as a
-        where
-            a.tracking_id = m.tracking_id and a.visitor_id = m.visitor_id and a.cache_buster = m.cache_buster
-            and a.event_id <> m.event_id
-            and a.event_at <= m.event_at and a.event_at >= m.event_at - interval '$retry_hours hours'
-    )
-),
 made as (
-    select distinct event_date, 'hit ' || event_id as place, false as is_retry from unmarked
+    select distinct event_date, 'hit ' || event_id as place, false as is_retry from kept
+    where event_at <= previous_at + interval '$retry_hours hours'
     union all
-    select distinct event_date, 'hit ' || event_id, true from causeless
+    select distinct event_date, 'hit ' || event_id, true from marked
+    where previous_at is null or event_at > previous_at + interval '$retry_hours hours'
 ),
 must as (
     select * from made where false

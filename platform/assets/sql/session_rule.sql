@@ -7,7 +7,7 @@ with sessions as (
 steps as (
     select
         event_date, session_id, event_id, event_at,
-        lag(event_at) over (partition by session_id order by session_hit_number) as previous_at
+        lag(event_at) over (partition by session_id, session_started_at order by session_hit_number) as previous_at
     from events.logs
     where
         event_date >= $start and event_date < $end
@@ -28,22 +28,26 @@ early as (
 ),
 -- Clients may begin and end sessions themselves (sc).
 controls as (
-    select tracking_id, visitor_id, event_at from staging.stg_hits
-    where event_date >= $start and event_date < $end and session_control is not null
+    select session_control, cast(log_id as varchar) as log_id from staging.stg_hits
+    where event_date >= $start and event_date < $end and session_control in ('start', 'end')
 ),
-asked_for as (
-    select early.session_id from early
-    inner join controls
-        on
-            early.tracking_id = controls.tracking_id and early.visitor_id = controls.visitor_id
-            and controls.event_at between early.previous_end and early.session_started_at
+told as (
+    select l.event_date, l.event_id, l.event_at, l.session_id, l.is_session_start, c.session_control
+    from events.logs as l
+    inner join controls as c on l.log_id = c.log_id
+    where l.event_date >= $start and l.event_date < $end
 ),
 made as (
     select event_date, 'the pause before hit ' || event_id || ' in session ' || session_id as place, event_at as happened_at from steps
     where event_at >= previous_at + interval '$timeout minutes'
     union all
     select event_date, 'session ' || session_id || ' right after session ' || previous_id, session_started_at from early
-    where session_id not in (select session_id from asked_for)
+    where
+        session_id not in (select session_id from told where session_control = 'start')
+        and previous_id not in (select session_id from told where session_control = 'end')
+    union all
+    select event_date, 'hit ' || event_id || ', which says start, in the midst of session ' || session_id, event_at from told
+    where session_control = 'start' and not is_session_start
 ),
 must as (
     select * from made where false

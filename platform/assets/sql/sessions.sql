@@ -1,12 +1,14 @@
 -- A session is what its hits in logs add up to. One that goes on after the run's dates has hits that these dates lack.
+-- (An event id that came on two dates may have begun a session on each, of one id.)
 with beyond as (
-    select session_id from events.sessions
+    select session_id, session_started_at from events.sessions
     where event_date >= $start and event_date < $end and session_ended_at >= cast($end as timestamp)
 ),
 added as (
     select
-        cast(min(session_started_at) as date) as event_date,
+        cast(session_started_at as date) as event_date,
         session_id as place,
+        session_started_at as began_at,
         min(event_at) as session_started_at,
         max(event_at) as session_ended_at,
         count(*) as hits,
@@ -24,10 +26,12 @@ added as (
     where
         event_date >= $start and event_date < $end
         and session_started_at >= cast($start as timestamp)
-    group by session_id
+    group by session_id, session_started_at
 ),
 must as (
-    select * from added where place not in (select session_id from beyond)
+    select added.* from added
+    left join beyond on added.place = beyond.session_id and added.began_at = beyond.session_started_at
+    where beyond.session_id is null
 ),
 made as (
     select *, session_id as place, 1 as beginnings from events.sessions
