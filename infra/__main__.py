@@ -14,8 +14,10 @@ import pulumi_aws as aws
 import pulumi_snowflake as snowflake
 from ingestion_path import policies, raw_tables, settings
 from ingestion_path.access import Access
-from ingestion_path.alerts import Alerts, alarms_for
+from ingestion_path.alarms import Watched, alarms_for
+from ingestion_path.alerts import Alerts
 from ingestion_path.archive import Archive
+from ingestion_path.dashboard import Dashboard
 from ingestion_path.delivery import DeliveryStream
 from ingestion_path.endpoint import Endpoint
 from ingestion_path.fallback import FallbackQueue, Redrive
@@ -93,20 +95,21 @@ platform_reads_archive = aws.iam.Policy(
     opts=pulumi.ResourceOptions(provider=aws_provider),
 )
 
-alerts = Alerts(
-    "alerts",
-    names,
-    config.alerts,
-    alarms_for(
-        stream=delivery.stream.name,
-        functions={"collector": collector.function.name, "redrive": redrive.function.name},
-        api=endpoint.api.id,
-        fallback_queue=fallback.queue.name,
-        stuck_queue=fallback.stuck.name,
-        buffer_seconds=config.delivery.buffer_seconds,
-    ),
-    opts=clouds,
+watched = Watched(
+    stream=delivery.stream.name,
+    functions={"collector": collector.function.name, "redrive": redrive.function.name},
+    api=endpoint.api.id,
+    fallback_queue=fallback.queue.name,
+    stuck_queue=fallback.stuck.name,
+    collector_namespace=names.prefix,
+    redrive_namespace=names.redrive_namespace,
+    throttled=endpoint.throttled,
 )
+alarms = alarms_for(
+    watched, buffer_seconds=config.delivery.buffer_seconds, silence_minutes=config.alerts.silence_minutes
+)
+alerts = Alerts("alerts", names, config.alerts, alarms, opts=clouds)
+Dashboard("dashboard", names, watched, [alarm.arn for alarm in alerts.alarms], opts=clouds)
 
 pulumi.export("endpoint", endpoint.url)
 pulumi.export("bucket", archive.bucket.bucket)

@@ -12,6 +12,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 
+from .alarms import Metric
 from .function import Function
 from .names import Names
 from .setting_groups import EndpointSettings
@@ -37,7 +38,7 @@ ACCESS_LOG = {
 
 
 class Endpoint(pulumi.ComponentResource):
-    """`api`, `stage` and `url`, the address of /collect."""
+    """`api`, `stage`, `url` (the address of /collect) and `throttled`, the metric of requests answered with 429."""
 
     def __init__(
         self,
@@ -95,6 +96,21 @@ class Endpoint(pulumi.ComponentResource):
             },
             access_log_settings={"destination_arn": log_group.arn, "format": json.dumps(ACCESS_LOG)},
             opts=pulumi.ResourceOptions(parent=self, depends_on=routes),
+        )
+        # The gateway's own 4xx count holds refused hits as well, which are the clients' and are recorded.
+        self.throttled = Metric(names.prefix, "Throttled", {})
+        aws.cloudwatch.LogMetricFilter(
+            f"{name}-throttled",
+            name="throttled",
+            log_group_name=log_group.name,
+            pattern='{ $.status = "429" }',
+            metric_transformation={
+                "namespace": self.throttled.namespace,
+                "name": self.throttled.name,
+                "value": "1",
+                "unit": "Count",
+            },
+            opts=inside,
         )
         self.url = pulumi.Output.concat(self.api.api_endpoint, "/collect")
         self.register_outputs({"url": self.url})

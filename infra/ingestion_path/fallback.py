@@ -75,7 +75,7 @@ class Redrive(pulumi.ComponentResource):
             name,
             function_name=f"{names.prefix}-redrive",
             handler="collector.redrive.handler",
-            environment={"DELIVERY_STREAM": delivery.stream.name, "METRICS_NAMESPACE": names.prefix},
+            environment={"DELIVERY_STREAM": delivery.stream.name, "METRICS_NAMESPACE": names.redrive_namespace},
             allowed={
                 "may-put-hits": policies.document(policies.put_hits, stream_arn=delivery.stream.arn),
                 "may-read-parked": policies.document(policies.redeliver_parked_hits, queue_arn=fallback.queue.arn),

@@ -40,6 +40,11 @@ class Names:
         return f"{self.prefix}-hits"
 
     @property
+    def redrive_namespace(self) -> str:
+        """The redrive's counters, apart from the collector's: what it fails to bring back no client was told of."""
+        return f"{self.prefix}-redrive"
+
+    @property
     def snowflake_reader_role(self) -> str:
         return f"{self.prefix}-snowflake"
 

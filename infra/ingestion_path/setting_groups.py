@@ -95,11 +95,19 @@ class CollectorSettings:
 
 @dataclass(frozen=True)
 class AlertSettings:
-    """Who hears of trouble, and what a month may cost (US dollars, AWS only)."""
+    """Who hears of trouble, where the runbooks are read, after how many minutes without a request something is wrong (0:
+    never), and what a month may cost (US dollars, AWS only).
+    """
 
     email: str
+    runbook_url: str
+    silence_minutes: int
     monthly_budget_usd: int
     log_retention_days: int
+
+    def __post_init__(self) -> None:
+        if self.silence_minutes % 5:
+            refuse("silenceMinutes", f"is {self.silence_minutes}: alarms look at five minutes at a time")
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,11 @@ def read() -> Settings:
         ),
         alerts=AlertSettings(
             email=reader.text("alertEmail", r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
+            runbook_url=reader.text(
+                "runbookUrl", r"\S*[^/\s]", "an address without a slash at its end", "docs/runbooks"
+            ),
+            # CloudWatch looks back one day at most.
+            silence_minutes=reader.number("silenceMinutes", 0, 1440, 60),
             monthly_budget_usd=reader.number("monthlyBudgetUsd", 1, 1_000_000),
             log_retention_days=int(reader.choice("logRetentionDays", tuple(map(str, LOG_RETENTION_DAYS)), "30")),
         ),

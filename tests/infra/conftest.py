@@ -18,6 +18,8 @@ import pytest
 
 if TYPE_CHECKING:
     from infra_harness import Graph
+    from infra_running import RunningPath
+    from infra_world import AppliedWorld
 
 HERE = Path(__file__).resolve().parent
 NEEDED = ("pulumi", "pulumi_aws", "pulumi_snowflake", "awslambdaric", "parliament", "moto")
@@ -70,3 +72,22 @@ def staging() -> Graph:
     from infra_harness import run_program
 
     return run_program("staging")
+
+
+@pytest.fixture(scope="module")
+def applied() -> Iterator[AppliedWorld]:
+    """The production example, applied to a moto server of its own."""
+    from infra_world import AppliedWorld
+
+    world = AppliedWorld("production")
+    yield world
+    world.stop()
+
+
+@pytest.fixture(scope="module")
+def running(applied: AppliedWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPath]:
+    """The applied world with both functions running."""
+    from infra_running import running_path
+
+    with running_path(applied, tmp_path_factory.mktemp) as path:
+        yield path

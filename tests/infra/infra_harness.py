@@ -171,6 +171,8 @@ def outputs_of(type_: str, name: str, inputs: Mapping[str, Any], account: str) -
         case "Queue":
             url = f"https://sqs.{REGION}.amazonaws.com/{account}/{given}"
             return {"arn": f"arn:aws:sqs:{at}:{given}", "url": url, "id": url}
+        case "MetricAlarm":
+            return {"arn": f"arn:aws:cloudwatch:{at}:alarm:{given}"}
         case "Topic":
             return {"arn": f"arn:aws:sns:{at}:{given}"}
         case "Function":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import fnmatch
+import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -39,6 +40,9 @@ class HttpApi:
         (api,) = graph.of("aws:apigatewayv2/api:Api")
         (stage,) = graph.of("aws:apigatewayv2/stage:Stage")
         assert stage.inputs["name"] == "$default" and stage.inputs["autoDeploy"] is True
+        self._log_format = json.loads(stage.inputs["accessLogSettings"]["format"])
+        self.access_log: list[str] = []
+        self.throttling = False
         self._cors = api.inputs["corsConfiguration"]
         self._execution_arn = self._of(api)["executionArn"]
         self._integrations = {
@@ -53,7 +57,15 @@ class HttpApi:
     def request(
         self, method: str, path: str, query: str = "", headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> Answer:
-        """One request from 203.0.113.77."""
+        """One request from 203.0.113.77, and its line in the access log."""
+        answer = self._answer(method, path, query, headers, body)
+        known = {"$context.status": str(answer.status), "$context.routeKey": f"{method} {path}"}
+        self.access_log.append(json.dumps({key: known.get(value, "-") for key, value in self._log_format.items()}))
+        return answer
+
+    def _answer(self, method: str, path: str, query: str, headers: Mapping[str, str] | None, body: bytes) -> Answer:
+        if self.throttling:
+            return Answer(429, {}, b'{"message":"Too Many Requests"}')
         sent = {name.lower(): value for name, value in (headers or {}).items()}
         if method == "OPTIONS" and "origin" in sent:
             return Answer(204, self._preflight(sent), b"")

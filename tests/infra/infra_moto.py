@@ -271,11 +271,7 @@ def _alarm(world: Clients, given: dict[str, Any]) -> Made:
     world.client("cloudwatch").put_metric_alarm(
         AlarmName=given["name"],
         AlarmDescription=given["alarmDescription"],
-        Namespace=given["namespace"],
-        MetricName=given["metricName"],
-        Dimensions=[{"Name": key, "Value": value} for key, value in given["dimensions"].items()],
-        Statistic=given["statistic"],
-        Period=given["period"],
+        **_watched(given),
         EvaluationPeriods=given["evaluationPeriods"],
         Threshold=given["threshold"],
         ComparisonOperator=given["comparisonOperator"],
@@ -283,7 +279,52 @@ def _alarm(world: Clients, given: dict[str, Any]) -> Made:
         AlarmActions=given["alarmActions"],
         OKActions=given["okActions"],
     )
+    return given["name"], {"arn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{given['name']}"}
+
+
+def _watched(given: dict[str, Any]) -> dict[str, Any]:
+    """What an alarm looks at: one metric, or an expression over several."""
+
+    def dimensions(of: dict[str, Any]) -> list[dict[str, str]]:
+        return [{"Name": key, "Value": value} for key, value in of.get("dimensions", {}).items()]
+
+    if "metricQueries" not in given:
+        return {
+            "Namespace": given["namespace"],
+            "MetricName": given["metricName"],
+            "Dimensions": dimensions(given),
+            "Statistic": given["statistic"],
+            "Period": given["period"],
+        }
+    queries: list[dict[str, Any]] = []
+    for query in given["metricQueries"]:
+        if "expression" in query:
+            queries.append(upper_first(query))
+            continue
+        metric = query["metric"]
+        named = {"Namespace": metric["namespace"], "MetricName": metric["metricName"], "Dimensions": dimensions(metric)}
+        stat = {"Metric": named, "Period": metric["period"], "Stat": metric["stat"]}
+        queries.append({"Id": query["id"], "MetricStat": stat, "ReturnData": False})
+    return {"Metrics": queries}
+
+
+def _metric_filter(world: Clients, given: dict[str, Any]) -> Made:
+    transformation = {
+        {"name": "metricName", "namespace": "metricNamespace", "value": "metricValue"}.get(key, key): value
+        for key, value in given["metricTransformation"].items()
+    }
+    world.client("logs").put_metric_filter(
+        logGroupName=given["logGroupName"],
+        filterName=given["name"],
+        filterPattern=given["pattern"],
+        metricTransformations=[transformation],
+    )
     return given["name"], {}
+
+
+def _dashboard(world: Clients, given: dict[str, Any]) -> Made:
+    world.client("cloudwatch").put_dashboard(DashboardName=given["dashboardName"], DashboardBody=given["dashboardBody"])
+    return given["dashboardName"], {}
 
 
 def _budget(world: Clients, given: dict[str, Any]) -> Made:
@@ -347,5 +388,7 @@ MAKERS: dict[str, Callable[[Clients, dict[str, Any]], Made]] = {
     "TopicPolicy": _topic_policy,
     "TopicSubscription": _subscription,
     "MetricAlarm": _alarm,
+    "LogMetricFilter": _metric_filter,
+    "Dashboard": _dashboard,
     "Budget": _budget,
 }

@@ -183,29 +183,3 @@ def announcement_problems(graph: Graph) -> list[str]:
         and given[0]["events"] == ["s3:ObjectCreated:*"]
     )
     return [] if good and "filterSuffix" not in given[0] else [f"notification: {given}"]
-
-
-def alarm_problems(graph: Graph) -> list[str]:
-    """Alarms that watch a resource of another name, tell nobody, or are missing."""
-    names = {
-        "DeliveryStreamName": {node.inputs["name"] for node in graph.of("FirehoseDeliveryStream")},
-        "FunctionName": {node.inputs["name"] for node in graph.of("aws:lambda/function:Function")},
-        "QueueName": {node.inputs["name"] for node in graph.of("Queue")},
-        "ApiId": {node.inputs["apiId"] for node in graph.of("Stage")},
-    }
-    alarms = graph.of("MetricAlarm")
-    problems = []
-    for alarm in alarms:
-        ((key, value),) = alarm.inputs["dimensions"].items()
-        if value not in names[key]:
-            problems.append(f"{alarm.name} watches {value}, which does not exist")
-        if not alarm.inputs.get("alarmActions"):
-            problems.append(f"{alarm.name} tells nobody")
-    wanted = {
-        "DeliveryToS3.DataFreshness", "DeliveryToS3.Success", "ThrottledRecords", "Errors", "Throttles", "5xx",
-        "ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible",
-    }  # fmt: skip
-    problems += [f"nothing watches {metric}" for metric in wanted - {alarm.inputs["metricName"] for alarm in alarms}]
-    if not graph.of("Budget") or not graph.of("TopicSubscription"):
-        problems.append("no budget, or nobody subscribed")
-    return problems

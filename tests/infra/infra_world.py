@@ -9,6 +9,7 @@ every call.
 
 from __future__ import annotations
 
+import urllib.request
 from typing import Any
 
 import boto3
@@ -82,6 +83,8 @@ class AppliedWorld:
         self._server.start()
         host, port = self._server.get_host_and_port()
         self.endpoint = f"http://{host}:{port}"
+        # moto's state is the process's, whatever server asks for it: what an earlier world made goes.
+        urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")).close()
         self.world = World(self.endpoint)
         self.graph = run_program(stack, config={"clickstream:awsAccountId": ACCOUNT}, mocks=self.world)
 

@@ -1,118 +1,29 @@
 """The recorded graph applied to moto, then real hits through it: front door to archive to announcement, and the way
 back.
 
-The collector's real code runs in AWS's own runtime client, with the recorded environment, behind a router made from
-the recorded API. moto is S3, SQS and Firehose; `FirehoseEmulator` adds the buffering and gzip that moto leaves out.
+infra_running.py says what runs here.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any
-from urllib.parse import unquote_plus
 
 import pytest
-from firehose import FirehoseEmulator
-from infra_harness import Graph, Node
-from infra_http_api import HttpApi
-from infra_lambda import LambdaProcess, unpack
 from infra_policies import statements
-from infra_world import CREDENTIALS, SNOWPIPE_QUEUE, AppliedWorld
+from infra_running import RunningPath, function_node
+from infra_world import AppliedWorld
 
 from collector.archive_keys import parse_key
 
 ORIGIN = "https://shop.example"
 
 
-@pytest.fixture(scope="module")
-def applied() -> Iterator[AppliedWorld]:
-    """The production example, applied to a moto server of its own."""
-    world = AppliedWorld("production")
-    yield world
-    world.stop()
-
-
-def function_node(graph: Graph, name: str) -> Node:
-    return graph.named(name, "aws:lambda/function:Function")
-
-
-class RunningPath:
-    """The running path: `api` in front, `firehose` to disturb, `objects()` and `announced()` at the end."""
-
-    def __init__(self, applied: AppliedWorld, firehose: FirehoseEmulator, run: Callable[[str], LambdaProcess]) -> None:
-        self._world, self.firehose = applied.world, firehose
-        self.collector, self.redrive = run("collector"), run("redrive")
-        outputs = self._world.outputs(applied.graph)
-        arn = outputs[function_node(applied.graph, "collector").urn]["invokeArn"]
-        self.api = HttpApi(applied.graph, outputs, {arn: self.collector.invoke})
-        self.bucket = applied.graph.exports["bucket"]
-        self.parked = self._world.made["aws:sqs/queue:Queue", "fallback"]["url"]
-        self.seen: set[str] = set()
-
-    def objects(self) -> dict[str, list[dict[str, Any]]]:
-        """Objects that are new since the last call, with their records."""
-        s3 = self._world.client("s3")
-        keys = [item["Key"] for item in s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
-        new = [key for key in keys if key not in self.seen]
-        self.seen |= set(new)
-        return {
-            key: [
-                json.loads(line)
-                for line in gzip.decompress(s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()).splitlines()
-            ]
-            for key in new
-        }
-
-    def announced(self) -> list[str]:
-        """Keys that S3 announced on the pipe's queue since the last call."""
-        return [
-            unquote_plus(record["s3"]["object"]["key"])
-            for body in self.messages(self._world.client("sqs").get_queue_url(QueueName=SNOWPIPE_QUEUE)["QueueUrl"])
-            for record in json.loads(body["Body"]).get("Records", [])
-        ]
-
-    def messages(self, url: str) -> list[dict[str, Any]]:
-        """Takes what lies in a queue."""
-        sqs, taken = self._world.client("sqs"), []
-        while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            taken += batch
-            for message in batch:
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return taken
-
-    def delivered(self) -> list[dict[str, Any]]:
-        """Flush the stream; every record of the new objects, each of which must have been announced."""
-        self.firehose.flush()
-        objects = self.objects()
-        assert sorted(self.announced()) == sorted(objects)
-        return [record for records in objects.values() for record in records]
-
-
-@pytest.fixture(scope="module")
-def running(applied: AppliedWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPath]:
-    """The applied world with both functions running."""
-    applied.world.client("s3").delete_bucket_policy(Bucket=applied.graph.exports["bucket"])
-    with ExitStack() as stack:
-
-        def run(name: str) -> LambdaProcess:
-            given = function_node(applied.graph, name).inputs
-            root = unpack(given["code"], tmp_path_factory.mktemp(name))
-            environment = {**CREDENTIALS, **given["environment"]["variables"], "AWS_ENDPOINT_URL": applied.endpoint}
-            return stack.enter_context(LambdaProcess(root, given["handler"], given["timeout"], environment))
-
-        yield RunningPath(applied, stack.enter_context(FirehoseEmulator()), run)
-
-
 @pytest.fixture
 def path(running: RunningPath) -> RunningPath:
     """The running path, with nothing left over from the test before."""
-    running.delivered()
-    running.messages(running.parked)
+    running.calm()
     return running
 
 
@@ -141,12 +52,16 @@ def test_roles_hold_the_recorded_policies(applied: AppliedWorld) -> None:
         assert "logs:PutLogEvents" in actions
 
 
-def test_alarms_exist_and_tell_the_topic(applied: AppliedWorld) -> None:
+def test_alarms_exist_and_tell_the_topic_and_their_figures_are_on_a_dashboard(applied: AppliedWorld) -> None:
     """An alarm that tells nobody is none."""
     alarms = applied.world.client("cloudwatch").describe_alarms()["MetricAlarms"]
     (topic,) = [item["TopicArn"] for item in applied.world.client("sns").list_topics()["Topics"]]
     assert len(alarms) == len(applied.graph.of("MetricAlarm")) >= 10
     assert {arn for alarm in alarms for arn in alarm["AlarmActions"]} == {topic}
+    (dashboard,) = applied.world.client("cloudwatch").list_dashboards()["DashboardEntries"]
+    assert dashboard["DashboardName"] == "clickstream-production"
+    (filters,) = applied.world.client("logs").describe_metric_filters()["metricFilters"]
+    assert filters["filterPattern"] == '{ $.status = "429" }'
 
 
 # -- traffic

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 from infra_access_checks import lint_problems, policy_problems, resource_policy_problems, trust_problems
+from infra_alarms import alarm_problems, alarm_state_problems, dashboard_problems
 from infra_checks import (
     edge_problems,
     export_problems,
@@ -24,7 +25,6 @@ from infra_checks import (
 )
 from infra_harness import INFRA, ROOT, Graph, run_program
 from infra_path_checks import (
-    alarm_problems,
     announcement_problems,
     archive_problems,
     delivery_problems,
@@ -96,7 +96,20 @@ MUTATIONS = [
     Mutation("addresses in the access log", "ingestion_path/endpoint.py", '"status": "$context.status"', '"ip": "$context.identity.sourceIp"', route_problems),
     # parked hits and alarms
     Mutation("gives up after minutes", "ingestion_path/fallback.py", "TRIES = 250", "TRIES = 3", fallback_problems),
-    Mutation("alarm on a name that is none", "ingestion_path/alerts.py", '{"DeliveryStreamName": stream}', '{"DeliveryStreamName": "hits"}', alarm_problems),
+    Mutation("alarm on a name that is none", "ingestion_path/alarms.py", '{"DeliveryStreamName": watched.stream}', '{"DeliveryStreamName": "hits"}', alarm_problems),
+    Mutation("alarm without its runbook", "ingestion_path/alerts.py", "/{alarm.name}.md", "/README.md", alarm_problems),
+    Mutation("alarm that has no runbook", "ingestion_path/alarms.py", '"stream-throttled"', '"stream-refusing"', alarm_problems),
+    Mutation("in flight forgotten", "ingestion_path/alarms.py", 'for state in ("Visible", "NotVisible")', 'for state in ("Visible", "Visible")', alarm_state_problems),
+    Mutation("average of a count", "ingestion_path/alarms.py", 'statistic: str = "Sum"', 'statistic: str = "Average"', alarm_state_problems),
+    Mutation("the wrong direction", "ingestion_path/alerts.py", 'if alarm.below else', 'if not alarm.below else', alarm_state_problems),
+    Mutation("silence is golden", "ingestion_path/alarms.py", "silence=True,", "", alarm_state_problems),
+    Mutation("quiet minutes are trouble", "ingestion_path/alerts.py", 'else "notBreaching"', 'else "breaching"', alarm_state_problems),
+    Mutation("late only after hours", "ingestion_path/alarms.py", "2 * buffer_seconds + PERIOD_SECONDS", "20 * buffer_seconds + PERIOD_SECONDS", alarm_state_problems),
+    Mutation("an alarm too few", "ingestion_path/alarms.py", "*_parked(watched),", "", alarm_state_problems),
+    Mutation("429 counted as 404", "ingestion_path/endpoint.py", '$.status = "429"', '$.status = "404"', alarm_problems),
+    Mutation("redrive counts as collector", "ingestion_path/fallback.py", "names.redrive_namespace", "names.prefix", alarm_problems),
+    Mutation("dashboard of another region", "ingestion_path/dashboard.py", '"region": region', '"region": "us-east-1"', dashboard_problems),
+    Mutation("dashboard without the stuck queue", "ingestion_path/dashboard.py", "(watched.fallback_queue, watched.stuck_queue)", "(watched.fallback_queue,)", dashboard_problems),
     Mutation("alarm for nobody", "ingestion_path/alerts.py", "alarm_actions=[self.topic.arn]", "alarm_actions=[]", alarm_problems),
     # structure, secrets, outputs
     Mutation("two alarms of one name", "ingestion_path/alerts.py", 'f"{name}-{alarm.name}"', 'f"{name}-alarm"', structure_problems),

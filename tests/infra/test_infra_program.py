@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import infra_access_checks
+import infra_alarms
 import infra_checks
 import infra_path_checks
 import infra_snowflake_checks
@@ -13,7 +14,7 @@ import pytest
 from infra_harness import ROOT, UNKNOWN, Graph, run_program
 from infra_shape import node_problems, shape_problems
 
-MODULES = (infra_checks, infra_path_checks, infra_access_checks, infra_snowflake_checks)
+MODULES = (infra_alarms, infra_checks, infra_path_checks, infra_access_checks, infra_snowflake_checks)
 CHECKS: dict[str, Callable[[Graph], list[str]]] = {
     name: check
     for module in MODULES
