@@ -5,10 +5,11 @@
     web, bodies, gzip_bodies,     a request, how its hits are read,
     intake, verdicts              how it is judged, what it is answered
     privacy, payloads, spellings  what may reach disk, of a hit and of a refused request
-    settings                      what an operator can set
+    settings, env_file            what an operator can set
     gateway, handler, delivery,   Lambda: API Gateway's events, the entry, Firehose and the fallback queue,
     telemetry, redrive            counters, the way back from the queue
-    server, serving, __main__,    the laptop: the application, how it is served, commands,
+    server, serving, connection,  the laptop: the application, how it is served and bounded,
+    fragments, sweep, __main__,   commands,
     local_process                 as a subprocess of other code
     journal, local_delivery,      the local delivery stream, from journal to object
     local_stream

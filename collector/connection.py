@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from collections import Counter
 from typing import Any
-from urllib.parse import unquote
-from weakref import WeakSet
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
+
+from collector.fragments import known_of
+from collector.sweep import watch
 
 # A request's line and headers; also a chunked body's trailers and whatever else carries no body. As API Gateway's
 # limits of body and time below, these are no clients' limits: queries and bodies that are too long are told earlier.
@@ -37,10 +36,7 @@ MAX_CONNECTIONS = 1024
 MAX_UNANSWERED_CONNECTIONS = 256
 # How long a client may go on sending into a connection that has answered, so that it gets to read the answer.
 LINGER_SECONDS = 2.0
-SWEEP_SECONDS = 1.0
 
-_ORIGIN = re.compile(rb"\r\norigin:[ \t]*([^\r\n]*)", re.IGNORECASE)
-_TARGET = re.compile(rb"(?:^|\r\n)[A-Z]+ (/[^ \r\n]*)")
 _IDLE, _HEAD, _BODY = range(3)
 
 # Requests that ended here rather than with the handler's verdict, by reason, since this process started.
@@ -74,7 +70,7 @@ class Connection(HttpToolsProtocol):
             transport.abort()
             return
         self._deadline = self.loop.time() + HEAD_SECONDS
-        _watch(self.loop, self.server_state)
+        watch(self.loop, self.connections)
 
     def data_received(self, data: bytes) -> None:
         if len(data) > MAX_HEAD_BYTES:
@@ -224,14 +220,11 @@ class Connection(HttpToolsProtocol):
         if self._stage == _IDLE:
             HttpToolsProtocol.on_message_begin(self)
         scope: Any = self.scope
-        url = self.url or (_TARGET.findall(data) or [b""])[-1]
-        target, _, query = url.partition(b"?")
         scope["method"] = self.parser.get_method().decode("ascii", "replace") if self.url else "GET"
-        scope["path"] = unquote(target.decode("latin-1"))
-        scope["query_string"] = query
-        origin = _ORIGIN.search(data)
-        if origin is not None and all(name != b"origin" for name, _ in self.headers):
-            self.headers.append((b"origin", origin[1]))
+        known = known_of(data, self.url)
+        scope["path"], scope["query_string"] = known.path, known.query
+        if known.origin and all(name != b"origin" for name, _ in self.headers):
+            self.headers.append((b"origin", known.origin))
         before, self.cycle = (
             self.cycle,
             RequestResponseCycle(
@@ -248,7 +241,7 @@ class Connection(HttpToolsProtocol):
                 on_response=self.on_response_complete,
             ),
         )
-        self.cycle.body += data.partition(b"\r\n\r\n")[2]
+        self.cycle.body += known.rest
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:
@@ -274,24 +267,3 @@ class _Parting:
 
     def close(self) -> None:
         self._connection.linger()
-
-
-_watched: WeakSet[ServerState] = WeakSet()
-
-
-def _watch(loop: asyncio.AbstractEventLoop, state: ServerState) -> None:
-    """Look at all connections of a worker now and then, as long as it has any: cheaper than a timer for each."""
-    if state not in _watched:
-        _watched.add(state)
-        loop.call_later(SWEEP_SECONDS, _sweep, loop, state)
-
-
-def _sweep(loop: asyncio.AbstractEventLoop, state: ServerState) -> None:
-    now = loop.time()
-    for connection in list(state.connections):
-        if isinstance(connection, Connection):
-            connection.look(now)
-    if state.connections:
-        loop.call_later(SWEEP_SECONDS, _sweep, loop, state)
-    else:
-        _watched.discard(state)

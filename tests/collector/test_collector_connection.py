@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from collector import connection
+from collector import connection, sweep
 from collector.local_process import CollectorProcess, running_collector
 
 ORIGIN = "https://shop.example"
@@ -28,10 +28,10 @@ Reader = Callable[[Path], list[dict[str, Any]]]
 @contextlib.contextmanager
 def _server(data_dir: Path, **limits: float) -> Iterator[CollectorProcess]:
     """The real server, less patient and narrower than it is by default, so that nobody waits half a minute for it."""
-    program = "".join(f"connection.{name} = {value}; " for name, value in limits.items())
-    program = (
-        f"import sys; from collector import connection; {program}from collector.__main__ import main; sys.exit(main())"
+    changes = "; ".join(
+        f"{'sweep' if name in vars(sweep) else 'connection'}.{name} = {value}" for name, value in limits.items()
     )
+    program = f"import sys; from collector import connection, sweep; {changes}\nfrom collector.__main__ import main; sys.exit(main())"
     output = tempfile.TemporaryFile()  # noqa: SIM115  (read until the process is gone)
     process = subprocess.Popen(
         [sys.executable, "-c", program, "serve", "--port", "0", "--data-dir", str(data_dir)],
