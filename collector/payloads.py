@@ -13,6 +13,7 @@ import binascii
 import re
 from base64 import b64decode
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote_plus
 
@@ -151,6 +152,7 @@ class _Scrubber:
         return "&".join(pairs)
 
 
+@lru_cache(maxsize=256)
 def _harmless(name: str) -> str:
     """The name of an override, unless an address may hide in the name itself."""
     longest = max(readings(name), key=len)

@@ -43,9 +43,12 @@ def readings(text: str) -> Iterator[str]:
 def count(word: str, text: str) -> int:
     """How often the text has the word, in the reading that has it most often."""
     if text.isascii() and _ENCODED.search(text) is None:  # there is one reading
-        lower = text.lower()
-        return len(_WORDS[word].findall(lower)) if word in lower else 0
-    return max(len(_WORDS[word].findall(reading)) for reading in readings(text))
+        return _count(word, text.lower())
+    return max(_count(word, reading) for reading in readings(text))
+
+
+def _count(word: str, reading: str) -> int:
+    return len(_WORDS[word].findall(reading)) if word in reading else 0
 
 
 @lru_cache(maxsize=4096)
@@ -58,7 +61,7 @@ def _plain(text: str) -> str:
     """Without controls, marks and whatever else is no ASCII once letters are taken apart."""
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return _CONTROLS.sub("", text)
+    return text if text.isprintable() else _CONTROLS.sub("", text)
 
 
 def _decoded(text: str) -> str:
