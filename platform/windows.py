@@ -7,12 +7,16 @@ here and in dbt_models/macros/windows.sql, and a test compares the two.
     client retries               24 h
     sessions                     1 day + 30 min, on hits        1 day (a session lies on two dates at most)
                                  free of duplicates (+ 24 h)
-    repeated purchases           30 days
     new clients and users        30 dates
+    repeated purchases           30 days, on purchases free
+                                 of retries (+ 24 h)
+    refunds                      30 days, for a purchase
+                                 that is no repeat (+ those)
 
 So a hit on date X can change duplicates on X and X + 1, hence the sessions of X - 1 (whose last hits may lie on X) to X + 3
-(a session of X + 3 depends on whether X + 2 was one unbroken visit, which depends on the last half hour of X + 1), and
-repeated purchases and newness up to X + 30. Everything else follows from hits of its own date.
+(a session of X + 3 depends on whether X + 2 was one unbroken visit, which depends on the last half hour of X + 1), newness up to
+X + 30, repeated purchases up to X + 31 and what a refund takes back up to X + 61. Everything else follows from hits of its own
+date.
 
 All ranges are half-open.
 """
@@ -33,8 +37,11 @@ RETRY_HOURS = 24
 SESSION_TIMEOUT_MINUTES = 30
 """How long a visitor must pause for a new session to begin (dbt var `session_timeout_minutes`)."""
 
+REACH_DAYS = 2 * LOOKBACK_DAYS + 1
+"""How far back anything is looked for: the refund's purchase, the one that it repeats, and what that is a retry of."""
+
 AFFECTED_BEFORE = 1
-AFFECTED_AFTER = LOOKBACK_DAYS
+AFFECTED_AFTER = REACH_DAYS
 
 # Queue time (4 h), Firehose's retention (24 h) and a clock up to a day ahead: an ordinary hit's object arrives within this many
 # dates of its event. What arrives later still is found by the ledger, which names the dates to rebuild.
@@ -46,7 +53,7 @@ DateRange = tuple[date, date]
 def load_window(start: date, end: date) -> DateRange:
     """The arrival dates whose objects a rebuild of event dates [start, end) reads."""
     return (
-        start - timedelta(days=LOOKBACK_DAYS + ARRIVAL_MARGIN),
+        start - timedelta(days=REACH_DAYS + ARRIVAL_MARGIN),
         end + timedelta(days=1 + ARRIVAL_MARGIN),
     )
 

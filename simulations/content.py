@@ -74,8 +74,8 @@ def _purchase(wording: Wording, visit: VisitText, row: int, luck: int) -> str:
     order, reload = wording.plan.orders[int(hits.origin[row])], int(hits.reload[row])
     ti = order.transaction_id
     if ti is not None and reload:
-        # Shops do not always spell an order's number the same way.
-        ti = (ti, ti.upper(), f" {ti.lower()} ")[reload % 3]
+        # Shops do not always trim an order's number.
+        ti = (ti, f" {ti} ", f"{ti}  ")[reload % 3]
     products = "".join(
         f'{wording.product(number, currency, i)}"pr{i}qt":"{quantity}",'
         for i, (number, quantity) in enumerate(order.lines, 1)

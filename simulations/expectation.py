@@ -91,7 +91,7 @@ def arrivals(delivered: list[Delivery]) -> dict[str, dict[str, int]]:
 
 
 def client_retries(plan: DayPlan) -> Flags:
-    """Which hits repeat an earlier one of the same client and `z`, received at most 24 h before."""
+    """Which hits repeat an earlier one of the same client and `z`, received at most 24 h before: here `z` tells the content, too."""
     hits = plan.hits
     found = np.zeros(len(hits.z), bool)
     order = np.lexsort((hits.received, hits.z))
@@ -102,17 +102,18 @@ def client_retries(plan: DayPlan) -> Flags:
 
 
 def repeat_purchases(plan: DayPlan, kept: Flags) -> Flags:
-    """Which purchases repeat the transaction of an earlier one (a generation spans less than the 30 days' lookback)."""
+    """Which purchases repeat the transaction of an earlier one that is no bot's (a generation spans less than the 30 days' lookback)."""
     hits = plan.hits
     found = np.zeros(len(hits.z), bool)
     seen = set()
     rows = np.flatnonzero(kept & (hits.kind == KIND["purchase"]))
     for row in rows[np.lexsort((hits.received[rows], hits.event_at[rows]))].tolist():
-        # Within a shop a transaction belongs to one original hit, however it is spelled.
+        # Within a shop a transaction belongs to one original hit, whatever blanks are around it.
         origin = int(hits.origin[row])
         if plan.orders[origin].transaction_id is not None:
             found[row] = origin in seen
-            seen.add(origin)
+            if not plan.visits.bot[int(hits.visit[row])]:
+                seen.add(origin)
     return found
 
 

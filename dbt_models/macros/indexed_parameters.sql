@@ -2,8 +2,9 @@
     The indexed families of the protocol as rows.
 
     `products(hits, columns)`, `impressions(hits, columns)` and `promotions(hits, columns)` each give a query: one row for each
-    index that a hit of the relation `hits` uses, with the hit's `columns`, the index, one text column a field, and what else the
-    client sent for that index (custom dimensions and metrics) as JSON text. `hits` has a column req_body (JSON text).
+    index for which a hit of the relation `hits` says anything, with the hit's `columns`, the index, one text column a field
+    (trimmed, null when empty), and what else the client sent for that index (custom dimensions and metrics) as JSON text.
+    `hits` has a column req_body (JSON text).
 #}
 {% macro product_fields() -%}
     {{ return(["id", "nm", "br", "ca", "va", "pr", "qt", "cc", "ps"]) }}
@@ -11,17 +12,25 @@
 
 {# What a product of an action and one of an impression have in common, from their text columns. #}
 {% macro product_columns() -%}
-    nullif(trim(id), '') as product_id,
-    nullif(trim(nm), '') as product_name,
-    nullif(trim(br), '') as product_brand,
-    nullif(trim(ca), '') as product_category,
-    nullif(trim(va), '') as product_variant,
-    {{ to_integer('trim(ps)') }} as product_position,
-    {{ to_decimal('trim(pr)') }} as product_price
+    id as product_id,
+    nm as product_name,
+    br as product_brand,
+    ca as product_category,
+    va as product_variant,
+    {{ whole(to_decimal('ps')) }} as product_position,
+    {{ to_decimal('pr') }} as product_price
 {%- endmacro %}
 
 {% macro products(hits, columns) -%}
     {{ return(adapter.dispatch("products")(hits, columns)) }}
+{%- endmacro %}
+
+{# The log_id of those of `hits` that name a product. #}
+{% macro hits_with_products(hits) -%}
+    {%- set prefix = "^pr([1-9]|[1-9][0-9]|1[0-9][0-9]|200)" -%}
+    select distinct log_id
+    from ({{ body_entries(hits, ["log_id"], prefix ~ "(" ~ product_fields() | join("|") ~ "|c[dm][1-9][0-9]{0,2})$") }}) as entries
+    where {{ text_or_null("value") }} is not null
 {%- endmacro %}
 
 {% macro duckdb__products(hits, columns) -%}
@@ -87,29 +96,33 @@
         {%- for field in fields -%}{%- do keys.append(slot.prefix ~ field) -%}{%- endfor -%}
         {%- for key in slot.get("shared", {}).values() if key not in keys -%}{%- do keys.append(key) -%}{%- endfor -%}
     {%- endfor -%}
-    select
-        {% for column in columns %}{{ column }}, {% endfor %}
-        {% for index in slots[0]["values"] %}slot.{{ index }}, {% endfor %}
-        {% for name in slots[0].get("shared", {}) %}slot.{{ name }}, {% endfor %}
-        {% for field in fields %}slot.{{ field }}, {% endfor %}
-        cast(null as varchar) as custom
+    select *
     from (
         select
             {% for column in columns %}{{ column }}, {% endfor %}
-            unnest(list_filter([
-                {%- for slot in slots %}
-                {
-                    {%- for index, value in slot["values"].items() %}{{ index }}: {{ value }}, {% endfor %}
-                    {%- for name, key in slot.get("shared", {}).items() %}{{ name }}: typed."{{ key }}", {% endfor %}
-                    {%- for field in fields %}{{ field }}: typed."{{ slot.prefix }}{{ field }}"{{ ", " if not loop.last }}{% endfor -%}
-                }{{ "," if not loop.last }}
-                {%- endfor %}
-            ], lambda s: coalesce({% for field in fields %}s.{{ field }}{{ ", " if not loop.last }}{% endfor %}) is not null)) as slot
+            {% for index in slots[0]["values"] %}slot.{{ index }}, {% endfor %}
+            {% for name in slots[0].get("shared", {}) %}{{ text_or_null("slot." ~ name) }} as {{ name }}, {% endfor %}
+            {% for field in fields %}{{ text_or_null("slot." ~ field) }} as {{ field }}, {% endfor %}
+            cast(null as varchar) as custom
         from (
-            select *, json_transform(req_body, '{ {%- for key in keys %}"{{ key }}": "VARCHAR"{{ ", " if not loop.last }}{% endfor -%} }') as typed
-            from {{ hits }}
+            select
+                {% for column in columns %}{{ column }}, {% endfor %}
+                unnest(list_filter([
+                    {%- for slot in slots %}
+                    {
+                        {%- for index, value in slot["values"].items() %}{{ index }}: {{ value }}, {% endfor %}
+                        {%- for name, key in slot.get("shared", {}).items() %}{{ name }}: typed."{{ key }}", {% endfor %}
+                        {%- for field in fields %}{{ field }}: typed."{{ slot.prefix }}{{ field }}"{{ ", " if not loop.last }}{% endfor -%}
+                    }{{ "," if not loop.last }}
+                    {%- endfor %}
+                ], lambda s: coalesce({% for field in fields %}s.{{ field }}{{ ", " if not loop.last }}{% endfor %}) is not null)) as slot
+            from (
+                select *, json_transform(req_body, '{ {%- for key in keys %}"{{ key }}": "VARCHAR"{{ ", " if not loop.last }}{% endfor -%} }') as typed
+                from {{ hits }}
+            )
         )
     )
+    where coalesce({{ fields | join(", ") }}) is not null
 {%- endmacro %}
 
 {# `prefix` is a regular expression with a group for each of `indexes`; what follows it is a field, or matches `custom`. #}
@@ -132,10 +145,10 @@
             cast({{ regexp_group("name", pattern, loop.index) }} as integer) as {{ index }},
             {% endfor %}
             {{ regexp_group("name", pattern, indexes | length + 1) }} as field,
-            value
+            {{ text_or_null("value") }} as value
         from ({{ body_entries(hits, columns, pattern) }}) as entries
     ) as named
-    where {% for index in indexes %}{{ index }} <= 200{{ " and " if not loop.last }}{% endfor %}
+    where value is not null and {% for index in indexes %}{{ index }} <= 200{{ " and " if not loop.last }}{% endfor %}
     group by
         {% for column in columns %}{{ column }}, {% endfor %}
         {% for index in indexes %}{{ index }}{{ ", " if not loop.last }}{% endfor %}
@@ -154,12 +167,26 @@
         select
             {% for column in columns %}{{ column }}, {% endfor %}
             unnest(list_filter(
-                map_entries(json_transform(req_body, '"MAP(VARCHAR, VARCHAR)"')),
+                map_entries(coalesce(json_transform(req_body, '"MAP(VARCHAR, VARCHAR)"'), {{ _last_of_each_name("req_body") }})),
                 lambda e: e.value is not null and regexp_matches(e.key, '{{ pattern }}')
             )) as entry
         from {{ hits }}
         where regexp_matches(req_body, '"{{ letters }}[1-9]')
     )
+{%- endmacro %}
+
+{# A body that has a name twice makes no map; the last one counts. (Loading sees to that; rows of earlier loads may have it.) #}
+{% macro _last_of_each_name(body) -%}
+    {%- set names = "json_keys(" ~ body ~ ")" -%}
+    {%- set last -%}
+        list_filter(range(1, len({{ names }}) + 1), lambda i: not list_contains({{ names }}[i + 1:], {{ names }}[i]))
+    {%- endset -%}
+    case
+        when json_type({{ body }}) = 'OBJECT' then map(
+            list_transform({{ last }}, lambda i: {{ names }}[i]),
+            list_transform({{ last }}, lambda i: json_extract_string({{ body }}, '$.*')[i])
+        )
+    end
 {%- endmacro %}
 
 {% macro snowflake__body_entries(hits, columns, pattern) -%}

@@ -4,7 +4,8 @@
     A run that is killed leaves the old rows; a date without hits is emptied; rows never pass through a temporary copy (dbt's
     delete+insert writes them twice, and leaves a date that became empty as it was; microbatch runs a query a date). The
     model has an enforced contract, so that the table can be created before its first rows: chunks of a backfill that start
-    together find it there. Columns that a model gained are added; one that changed its type is refused.
+    together find it there. Columns that a model gained are added, and a count that became
+    wider is widened; any other change of a type is refused.
 #}
 {% materialization window, default %}
     {%- set relation = this.incorporate(type="table") -%}
@@ -56,6 +57,10 @@
         {%- if name | lower not in held -%}
             {%- call statement("add_column_" ~ name) -%}
                 alter table {{ relation }} add column {{ name }} {{ column.data_type }}
+            {%- endcall -%}
+        {%- elif held[name | lower].dtype | lower == "bigint" and column.data_type == "decimal(38, 0)" -%}
+            {%- call statement("widen_column_" ~ name) -%}
+                alter table {{ relation }} alter column {{ name }} type {{ column.data_type }}
             {%- endcall -%}
         {%- endif -%}
     {%- endfor -%}

@@ -183,7 +183,7 @@ select
         case when coalesce(purchase_figures.currencies, 0) <= 1 then coalesce(purchase_figures.transaction_shipping, 0) end
         as decimal(38, 9)
     ) as transaction_shipping,
-    cast(coalesce(product_figures.purchased_items, 0) as bigint) as purchased_items,
+    cast(coalesce(product_figures.purchased_items, 0) as decimal(38, 0)) as purchased_items,
     coalesce(product_figures.purchased_products, 0) as purchased_products
 from periods
 left join activity on periods.period = activity.period and periods.tracking_id = activity.tracking_id
@@ -209,13 +209,13 @@ with purchases as (
 refunds as (
 
     select
-        event_date, event_at, tracking_id, currency_code,
+        event_date, event_at, tracking_id, refund_currency_code as currency_code,
         cast(0 as decimal(38, 9)) as transaction_revenue,
         cast(0 as decimal(38, 9)) as transaction_tax,
         cast(0 as decimal(38, 9)) as transaction_shipping,
-        0 as transactions, 1 as refunds, transaction_revenue as refunded_revenue
+        0 as transactions, 1 as refunds, refund_amount as refunded_revenue
     from {{ ref('logs') }}
-    where product_action = 'refund' and not is_bot and {{ in_window() }}
+    where is_refund and not is_repeat_refund and not is_bot and {{ in_window() }}
 
 ),
 
@@ -261,11 +261,7 @@ select
     cast(transaction_revenue as decimal(38, 9)) as transaction_revenue,
     cast(transaction_tax as decimal(38, 9)) as transaction_tax,
     cast(transaction_shipping as decimal(38, 9)) as transaction_shipping,
-    -- A ratio for display; sums above are exact.
-    case
-        when transactions > 0
-            then cast(round(cast(transaction_revenue as double) / transactions, 2) as decimal(38, 2))
-    end as avg_order_value,
+    {{ average('transaction_revenue', 'transactions') }} as avg_order_value,
     cast(refunds as bigint) as refunds,
     cast(refunded_revenue as decimal(38, 9)) as refunded_revenue
 from figures

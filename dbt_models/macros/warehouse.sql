@@ -2,7 +2,28 @@
 
 {# ---- text of a hit's parameter, of the request's context, or of a refusal ------------------------------------------------- #}
 {% macro hit_text(name) -%}
-    nullif(trim({{ record_text("body", name) }}), '')
+    {{ text_or_null(record_text("body", name)) }}
+{%- endmacro %}
+
+{# ---- a text without the ASCII white space (space, tab, LF, VT, FF, CR) at its ends, and without anything else removed ----------- #}
+{% macro trimmed(text) -%}
+    {{ return(adapter.dispatch("trimmed")(text)) }}
+{%- endmacro %}
+
+{# What begins and ends with a visible character is left alone: a slice costs a third of what TRIM does. #}
+{% macro duckdb__trimmed(text) -%}
+    case
+        when {{ text }}[1] > ' ' and {{ text }}[-1] > ' ' then {{ text }}
+        else trim({{ text }}, E' \t\n\x0b\f\r')
+    end
+{%- endmacro %}
+
+{% macro snowflake__trimmed(text) -%}
+    trim({{ text }}, ' \t\n\x0b\f\r')
+{%- endmacro %}
+
+{% macro text_or_null(text) -%}
+    nullif({{ trimmed(text) }}, '')
 {%- endmacro %}
 
 {% macro record_text(part, name) -%}
@@ -64,22 +85,7 @@
     )[1] as uuid)
 {%- endmacro %}
 
-{# ---- numbers from text: what is no plain number, or longer than any real one, is null ---------------------------------------- #}
-{% macro to_decimal(text) -%}
-    case
-        when {{ full_match(text, "-?([0-9]{1,15}([.][0-9]*)?|[.][0-9]+)") }}
-            then {{ dbt.safe_cast(text, "decimal(38, 9)") }}
-    end
-{%- endmacro %}
-
-{# "2" and "2.0" are two; "2.5" is no count. #}
-{% macro to_integer(text) -%}
-    case
-        when {{ full_match(text, "-?[0-9]{1,15}([.]0*)?") }}
-            then {{ dbt.safe_cast("split_part(" ~ text ~ ", '.', 1)", "bigint") }}
-    end
-{%- endmacro %}
-
+{# ---- whether all of a text matches ----------------------------------------------------------------------------------------- #}
 {% macro full_match(text, pattern) -%}
     {{ return(adapter.dispatch("full_match")(text, pattern)) }}
 {%- endmacro %}
@@ -98,17 +104,17 @@
     try_cast({{ field }} as {{ type }})
 {%- endmacro %}
 
-{# ---- distinct values of a group as one text, sorted, null when there is none -------------------------------------------------- #}
-{% macro distinct_list(expression) -%}
-    {{ return(adapter.dispatch("distinct_list")(expression)) }}
+{# ---- values of a group as one text, sorted -------------------------------------------------------------------------------------- #}
+{% macro joined(expression) -%}
+    {{ return(adapter.dispatch("joined")(expression)) }}
 {%- endmacro %}
 
-{% macro duckdb__distinct_list(expression) -%}
-    string_agg(distinct {{ expression }}, '|' order by {{ expression }})
+{% macro duckdb__joined(expression) -%}
+    string_agg({{ expression }}, '|' order by {{ expression }})
 {%- endmacro %}
 
-{% macro snowflake__distinct_list(expression) -%}
-    nullif(listagg(distinct {{ expression }}, '|') within group (order by {{ expression }}), '')
+{% macro snowflake__joined(expression) -%}
+    listagg({{ expression }}, '|') within group (order by {{ expression }})
 {%- endmacro %}
 
 {# ---- the newest value up to a row that is not null ------------------------------------------------------------------------------ #}
@@ -152,4 +158,45 @@
 
 {% macro snowflake__milliseconds_between(earlier, later) -%}
     datediff(millisecond, {{ earlier }}, {{ later }})
+{%- endmacro %}
+
+{# ---- how often a whole number goes into another, both of any size --------------------------------------------------------------- #}
+{% macro whole_quotient(number, divisor) -%}
+    {{ return(adapter.dispatch("whole_quotient")(number, divisor)) }}
+{%- endmacro %}
+
+{% macro duckdb__whole_quotient(number, divisor) -%}
+    (cast({{ number }} as hugeint) // cast({{ divisor }} as hugeint))
+{%- endmacro %}
+
+{# Division rounds to six places on Snowflake, unless nothing is left to round. #}
+{% macro snowflake__whole_quotient(number, divisor) -%}
+    (({{ number }} - mod({{ number }}, {{ divisor }})) / {{ divisor }})
+{%- endmacro %}
+
+{# ---- a value of a URL without its escapes; as it stands where they are no UTF-8 --------------------------------------------------- #}
+{% macro url_decoded(text) -%}
+    {{ return(adapter.dispatch("url_decoded")(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__url_decoded(text) -%}
+    coalesce(try(url_decode(replace({{ text }}, '+', ' '))), {{ text }})
+{%- endmacro %}
+
+{#
+    Snowflake has no such function: the text is written as hexadecimal bytes, in which the three bytes of an escape become the one that
+    it means, the first digit in one pass and the second in another. An underscore keeps what was decoded from being decoded again.
+#}
+{% macro snowflake__url_decoded(text) -%}
+    {%- set digit = "(3[0-9]|[46][1-6])" -%}
+    {%- set passes = [("25 3([0-9]) " ~ digit ~ " ", "25:\\\\1 \\\\2 "), ("25:([0-9A-F]) 3([0-9]) ", "\\\\1_\\\\2 ")] -%}
+    {%- for letter in "ABCDEF" -%}
+        {%- do passes.insert(0, ("25 [46]" ~ loop.index ~ " " ~ digit ~ " ", "25:" ~ letter ~ " \\\\1 ")) -%}
+        {%- do passes.append(("25:([0-9A-F]) [46]" ~ loop.index ~ " ", "\\\\1_" ~ letter ~ " ")) -%}
+    {%- endfor -%}
+    {%- set bytes = namespace(sql="regexp_replace(hex_encode(replace(" ~ text ~ ", '+', ' ')), '(..)', '\\\\1 ')") -%}
+    {%- for pattern, replacement in passes -%}
+        {%- set bytes.sql = "regexp_replace(" ~ bytes.sql ~ ", '" ~ pattern ~ "', '" ~ replacement ~ "')" -%}
+    {%- endfor -%}
+    coalesce(try_hex_decode_string(replace(replace({{ bytes.sql }}, ' ', ''), '_', '')), {{ text }})
 {%- endmacro %}

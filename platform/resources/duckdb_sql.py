@@ -16,7 +16,9 @@ from ingestion_platform.resources.strict_lines import LONG_LINE, REFUSED
 from ingestion_platform.resources.warehouse import LOG_ID_NAMESPACE
 
 # Every parameter without an index in its name. DuckDB compares struct fields without regard to case; the protocol's differ.
-BODY_FIELDS = tuple(dict.fromkeys(p.name for p in PARAMETERS if "_" not in p.name))
+# Click ids beside them are younger than the protocol.
+_YOUNGER_FIELDS = ("gbraid", "wbraid", "msclkid")
+BODY_FIELDS = tuple(dict.fromkeys((*(p.name for p in PARAMETERS if "_" not in p.name), *_YOUNGER_FIELDS)))
 CONTEXT_FIELDS = ("user_ip", "user_agent", "document_location", "document_referrer")
 REJECTED_FIELDS = ("reason", "detail", "payload")
 
@@ -100,7 +102,9 @@ create table if not exists events.user_agents (
     bot_reason varchar,
     parser_version varchar
 );
-"""
+""" + "".join(
+    f"alter table raw.logs add column if not exists record.body.{name} varchar;\n" for name in _YOUNGER_FIELDS
+)
 
 _ENVELOPE = (
     '{"event_id": "VARCHAR", "service": {"id": "VARCHAR"}, '
@@ -264,8 +268,10 @@ LEDGER_SCHEMA = pa.schema(
 )
 
 # The margin is wider than any model's, since an agent parsed early is parsed right.
-UNPARSED_USER_AGENTS = """
-select distinct coalesce(nullif(trim(record.body.ua), ''), nullif(trim(record.context.user_agent), '')) as user_agent
+UNPARSED_USER_AGENTS = f"""
+select distinct coalesce(
+    nullif(trim(record.body.ua, {_BLANKS}), ''), nullif(trim(record.context.user_agent, {_BLANKS}), '')
+) as user_agent
 from raw.logs
 where event_date >= $start - to_days($days::integer)
   and event_date <= $end

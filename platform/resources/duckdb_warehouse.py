@@ -26,7 +26,7 @@ from ingestion_platform.resources.archive_lines import LINE_SCHEMA, LineStream, 
 from ingestion_platform.resources.loading import LoadedObjects, LoadTally, missing_objects, portions
 from ingestion_platform.resources.warehouse import BEHIND_SQL, PUBLISHED, DayLoad, Progress, WarehouseError
 from ingestion_platform.user_agents import PARSER_VERSION, parse_all
-from ingestion_platform.windows import LOOKBACK_DAYS, DateRange
+from ingestion_platform.windows import REACH_DAYS, DateRange
 
 # Another process may hold the file for the length of a statement (a notebook, a query of the UI).
 _LOCK_WAIT_SECONDS = 30.0
@@ -138,7 +138,7 @@ class DuckDBWarehouse:
         with self._connect() as connection:
             rows = connection.execute(
                 duckdb_sql.UNPARSED_USER_AGENTS,
-                {"start": start, "end": end, "days": LOOKBACK_DAYS, "version": PARSER_VERSION},
+                {"start": start, "end": end, "days": REACH_DAYS, "version": PARSER_VERSION},
             ).fetchall()
             parsed = parse_all(row[0] for row in rows)
             if parsed:

@@ -35,7 +35,7 @@ from ingestion_platform.resources.warehouse import (
 )
 from ingestion_platform.settings import Environment
 from ingestion_platform.user_agents import PARSER_VERSION, parse_all
-from ingestion_platform.windows import LOOKBACK_DAYS, DateRange
+from ingestion_platform.windows import REACH_DAYS, DateRange
 
 PIPE_GRACE = timedelta(minutes=30)
 """An object is left to the pipe for so long after its key's time: Firehose may buffer it for 15 minutes, a pipe takes a minute or two."""
@@ -129,7 +129,7 @@ class SnowflakeWarehouse:
 
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
         with self._session() as session:
-            rows = session.run("unparsed_user_agents", start - timedelta(days=LOOKBACK_DAYS), end, PARSER_VERSION)
+            rows = session.run("unparsed_user_agents", start - timedelta(days=REACH_DAYS), end, PARSER_VERSION)
             parsed = parse_all(row[0] for row in rows)
             if parsed:
                 with session.transaction():

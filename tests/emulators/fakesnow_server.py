@@ -133,6 +133,7 @@ def timestamps(values: pa.Array | pa.ChunkedArray) -> pa.Array:
 _FUNCTIONS = """
 create or replace macro {db}.current_warehouse() as 'WH';
 create or replace macro {db}.current_account() as 'FAKESNOW';
+create or replace macro {db}.try_hex_decode_string(digits) as try(decode(unhex(digits)));
 """
 _creation_sql = macros.creation_sql
 

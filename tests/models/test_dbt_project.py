@@ -50,6 +50,8 @@ def test_macros_and_platform_agree_on_the_bounds(bench) -> None:
     assert int(variables["lookback_days"]) == windows.LOOKBACK_DAYS
     assert int(variables["session_timeout_minutes"]) == windows.SESSION_TIMEOUT_MINUTES
     assert int(variables["client_retry_hours"]) == windows.RETRY_HOURS
+    # Orders reach furthest: their bound is an expression of the lookback.
+    assert 2 * int(variables["lookback_days"]) + 1 == windows.REACH_DAYS
     before, after = 0, 0
     for macro in manifest["macros"].values():
         if macro["package_name"] != "clickstream" or not macro["name"].startswith("select_"):
@@ -57,7 +59,7 @@ def test_macros_and_platform_agree_on_the_bounds(bench) -> None:
         before = max([before, *map(int, re.findall(r"days_before=(\d+)", macro["macro_sql"]))])
         after = max([after, *map(int, re.findall(r"days_after=(\d+)", macro["macro_sql"]))])
     start, end = windows.load_window(FIRST, LAST)
-    assert (FIRST - start).days >= max(before, windows.LOOKBACK_DAYS)
+    assert (FIRST - start).days >= max(before, windows.REACH_DAYS)
     assert (end - LAST).days >= after
     assert after == windows.AFFECTED_BEFORE
-    assert windows.AFFECTED_AFTER == windows.LOOKBACK_DAYS
+    assert windows.AFFECTED_AFTER == windows.REACH_DAYS

@@ -123,7 +123,7 @@ def test_duplicates_are_counted_by_kind(day, bench, record, at) -> None:
 
 
 def test_repeated_purchases_are_flagged_and_left_out_of_money(day) -> None:
-    """A thank-you page opened again, its order spelled differently: the hit stays, the money counts once."""
+    """A thank-you page opened again, blanks around its order: the hit stays, the money counts once."""
     purchase = {
         "t": "event",
         "pa": "purchase",
@@ -135,7 +135,7 @@ def test_repeated_purchases_are_flagged_and_left_out_of_money(day) -> None:
     }
     bench = day(
         ("10:00:00", {**purchase, "ti": "t-1"}),
-        ("10:05:00", {**purchase, "ti": " T-1 "}),
+        ("10:05:00", {**purchase, "ti": "\t t-1 "}),
         ("10:06:00", {**purchase, "ti": "t-1", "tid": "UA-2-1"}),
         ("10:07:00", purchase),
     )
@@ -378,16 +378,35 @@ def test_a_warehouse_of_an_earlier_version_is_built_on(bench, record, at) -> Non
 
 
 def test_channels_and_campaigns_of_a_session(bench, record, at) -> None:
-    """The first hit says what brought a session: its campaign parameters, those of its page's URL, else its referrer."""
-    arrivals = {
-        "paid search": {"gclid": "x"},
-        "email": {"dl": "https://shop.example/?utm_medium=email&utm_campaign=spring"},
-        "organic search": {"dr": "https://www.google.co.uk/search?q=x", "dl": "https://shop.example/"},
-        "social": {"dr": "https://t.co/abc", "dl": "https://shop.example/"},
-        "referral": {"dr": "https://notgoogle.example/", "dl": "https://shop.example/"},
-        "direct": {"dr": "https://shop.example/cart", "dl": "https://shop.example/"},
-    }
-    bench.deliver([record(at("2026-01-10 10:00"), cid=name, **parameters) for name, parameters in arrivals.items()])
+    """The first hit says what brought a session: click ids and campaigns, its own or its page's URL's, else its referrer's host."""
+    here = {"dl": "https://shop.example/"}
+    arrivals: dict[str, list[dict[str, str]]] = {
+        "paid search": [
+            {"gclid": "x"}, {"msclkid": "m"}, {"wbraid": " w"}, {"dl": "HTTPS://Shop.Example/?a=1&gbraid=y#z"},
+            {"dl": "https://shop.example/?dclid=%20d", "dr": "https://www.google.com/"}, {"cm": "CPC"},
+        ],
+        "email": [{"dl": "https://shop.example/?utm_medium=e%2Dmail&utm_campaign=Caf%C3%A9+%26+Bar"}],
+        "other campaign": [{"dl": "https://shop.example/?utm_source=%E2%82&gclid=&utm_medium=100%25"}],
+        "organic search": [{"dr": url, **here} for url in (
+            "https://www.google.co.uk/search?q=x", "HTTPS://WWW.GOOGLE.COM/", "http://google.de:443/", "https://de.search.yahoo.com/x",
+            "https://yandex.com.tr/", "android-app://com.google.android.googlequicksearchbox/", "https://search.brave.com",
+        )],
+        "social": [{"dr": url, **here} for url in ("https://t.co/abc", "https://l.Instagram.com/", "https://m.facebook.com/")],
+        "referral": [{"dr": url, **here} for url in (
+            "https://notgoogle.example/", "https://mail.google.com/mail", "https://google.evil.example/", "https://google.com@evil.example/",
+            "android-app://com.google.android.gm/", "https://facebook.com.evil.example/", "https://googlex.com/", "https://t.co.evil.example/",
+        )],
+        "direct": [{"dr": "HTTPS://user@SHOP.example:443/cart", **here}, {"dr": "mailto:someone"}, {}],
+    }  # fmt: skip
+    visits = {f"{channel} {n}": one for channel, several in arrivals.items() for n, one in enumerate(several)}
+    bench.deliver([record(at("2026-01-10 10:00"), cid=name, **parameters) for name, parameters in visits.items()])
     bench.build(DAY, NEXT)
-    assert dict(bench.rows("select client_id, channel from events.sessions")) == {name: name for name in arrivals}
-    assert bench.rows("select campaign_name from events.sessions where client_id = 'email'") == [("spring",)]
+    assert dict(bench.rows("select client_id, channel from events.sessions")) == {
+        name: name.rpartition(" ")[0] for name in visits
+    }
+    assert bench.rows("select campaign_name from events.sessions where client_id = 'email 0'") == [("Café & Bar",)]
+    # Escapes that are no UTF-8 are left as they are; an empty parameter is none.
+    assert bench.rows(
+        "select campaign_source, campaign_medium, gclid from events.logs where client_id = 'other campaign 0'"
+    ) == [("%E2%82", "100%", None)]
+    assert bench.rows("select gbraid from events.logs where client_id = 'paid search 3'") == [("y",)]

@@ -18,9 +18,9 @@ class Mutation(NamedTuple):
     new: str
 
 
-_OVERVIEW, _WINDOWS, _WAREHOUSE = "macros/overview.sql", "macros/windows.sql", "macros/warehouse.sql"
+_OVERVIEW, _WINDOWS, _NUMBERS = "macros/overview.sql", "macros/windows.sql", "macros/numbers.sql"
 _SESSION_HITS, _LOGS = "macros/models/select_session_hits.sql", "macros/models/select_logs.sql"
-_DUPLICATES, _REPEATS = "macros/models/select_duplicates.sql", "macros/models/select_repeat_purchases.sql"
+_DUPLICATES, _REPEATS = "macros/models/select_duplicates.sql", "macros/models/select_orders.sql"
 _PURCHASES, _ACTIONS = "macros/models/select_purchases.sql", "macros/models/select_product_actions.sql"
 _SESSIONS, _VISITORS, _HITS = (
     "models/events/sessions.sql",
@@ -50,31 +50,33 @@ MUTATIONS = (
     Mutation("a property is lost", _OVERVIEW, "    union\n    select event_date, tracking_id from hits\n", "    union\n    select event_date, tracking_id from hits where tracking_id <> '(not set)'\n"),
     Mutation("an hour late", _OVERVIEW, "{%- set period = \"cast(\" ~ dbt.date_trunc(unit, \"event_at\") ~ \" as timestamp)\" -%}\n{%- set grouping", "{%- set period = \"cast(\" ~ dbt.date_trunc(unit, \"event_at + interval '1 hour'\") ~ \" as timestamp)\" -%}\n{%- set grouping"),
     # revenue_1h and revenue_1d
-    Mutation("refunds of bots", _OVERVIEW, "where product_action = 'refund' and not is_bot and", "where product_action = 'refund' and"),
-    Mutation("average of every movement", _OVERVIEW, "cast(round(cast(transaction_revenue as double) / transactions, 2) as decimal(38, 2))", "cast(round(cast(transaction_revenue as double) / (transactions + refunds), 2) as decimal(38, 2))"),
+    Mutation("refunds of bots", _OVERVIEW, "where is_refund and not is_repeat_refund and not is_bot and", "where is_refund and not is_repeat_refund and"),
+    Mutation("refunds twice", _OVERVIEW, "where is_refund and not is_repeat_refund and not is_bot and", "where is_refund and not is_bot and"),
+    Mutation("refunds are what was paid", _OVERVIEW, "1 as refunds, refund_amount as refunded_revenue", "1 as refunds, transaction_revenue as refunded_revenue"),
+    Mutation("average of every movement", _OVERVIEW, "{{ average('transaction_revenue', 'transactions') }}", "{{ average('transaction_revenue', '(transactions + refunds)') }}"),
     Mutation("a purchase counts as two", _OVERVIEW, "1 as transactions, 0 as refunds", "2 as transactions, 0 as refunds"),
     Mutation("without a currency is EUR", _OVERVIEW, "coalesce(currency_code, '(not set)') as currency\n", "coalesce(currency_code, 'EUR') as currency\n"),
     # hits and what they are read from
     Mutation("events at their receipt", _HITS, "        event_at,\n        request_timestamp,", "        request_timestamp as event_at,\n        request_timestamp,"),
     Mutation("tax from the wrong parameter", _HITS, "{{ hit_text('tt') }} as transaction_tax", "{{ hit_text('ts') }} as transaction_tax"),
     Mutation("actions keep their case", _HITS, "lower({{ hit_text('pa') }}) as product_action", "upper({{ hit_text('pa') }}) as product_action"),
-    Mutation("property without a label", _HITS, "coalesce(tracking_id, '(not set)') as tracking_id", "coalesce(tracking_id, client_id) as tracking_id"),
-    Mutation("two decimals", _WAREHOUSE, "then {{ dbt.safe_cast(text, \"decimal(38, 9)\") }}", "then {{ dbt.safe_cast(text, \"decimal(38, 1)\") }} + cast(0 as decimal(38, 9))"),
-    Mutation("no quantity from two digits on", _WAREHOUSE, "-?[0-9]{1,15}([.]0*)?", "-?[0-9]([.]0*)?"),
+    Mutation("property without a label", _HITS, "coalesce(nullif(tracking_id, '(all)'), '(not set)') as tracking_id", "coalesce(nullif(tracking_id, '(all)'), client_id) as tracking_id"),
+    Mutation("two decimals", _NUMBERS, "then {{ dbt.safe_cast(text, \"decimal(38, 9)\") }}", "then {{ dbt.safe_cast(text, \"decimal(38, 1)\") }} + cast(0 as decimal(38, 9))"),
+    Mutation("no quantity from two digits on", _NUMBERS, "case when {{ number }} = floor({{ number }}) then", "case when {{ number }} < 10 and {{ number }} = floor({{ number }}) then"),
     Mutation("bots unknown", _LOGS, "coalesce(user_agents.is_bot, false) as is_bot", "false as is_bot"),
     Mutation("only hits of known agents", _LOGS, "left join user_agents on", "inner join user_agents on user_agents.device_type <> 'mobile' and"),
-    Mutation("shipping for tax", _LOGS, "{{ to_decimal('hits.transaction_tax') }} as transaction_tax", "{{ to_decimal('hits.transaction_shipping') }} as transaction_tax"),
+    Mutation("shipping for tax", _LOGS, "hits.tax_number as transaction_tax", "hits.shipping_number as transaction_tax"),
     Mutation("a window too short", _WINDOWS, "{{ column }} >= {{ window_start(-days_before) }} and {{ column }} < {{ window_end(days_after) }}", "{{ column }} > {{ window_start(-days_before) }} and {{ column }} < {{ window_end(days_after) }}"),
-    Mutation("brand is category", "macros/indexed_parameters.sql", "    nullif(trim(br), '') as product_brand,\n    nullif(trim(ca), '')", "    nullif(trim(ca), '') as product_brand,\n    nullif(trim(ca), '')"),
+    Mutation("brand is category", "macros/indexed_parameters.sql", "    br as product_brand,\n", "    ca as product_brand,\n"),
     Mutation("products up to the fifth", "macros/indexed_parameters.sql", "{{ index }} <= 200", "{{ index }} <= 5"),
     Mutation("labels are actions", _LOGS, "    hits.event_label,", "    hits.event_action as event_label,"),
     # duplicates and repeats
     Mutation("last copy kept", _DUPLICATES, "where copy_number > 1", "where copy_number = 1"),
     Mutation("retries after 23 hours", _DUPLICATES, "var('client_retry_hours')", "var('client_retry_hours') - 1"),
     Mutation("retries of anybody", _DUPLICATES, "partition by hits.tracking_id, hits.visitor_id, hits.cache_buster", "partition by hits.tracking_id, hits.cache_buster"),
-    Mutation("repeats after 29 days", _REPEATS, "{{ plus('previous_at', var('lookback_days'), 'days') }}", "{{ plus('previous_at', var('lookback_days') - 1, 'days') }}"),
+    Mutation("repeats after 29 days", _REPEATS, "{{ plus('purchase_at', var('lookback_days'), 'days') }}", "{{ plus('purchase_at', var('lookback_days') - 1, 'days') }}"),
     Mutation("repeats of any property", _REPEATS, "partition by tracking_id, transaction_id order by", "partition by transaction_id order by"),
-    Mutation("repeats before the instant", _REPEATS, "and event_at <= {{ plus(", "and event_at < {{ plus("),
+    Mutation("repeats before the instant", _REPEATS, "is_purchase and event_at <= {{ plus(", "is_purchase and event_at < {{ plus("),
     Mutation("repeats count again", _PURCHASES, "        and not is_repeat_purchase\n", ""),
     Mutation("products of repeats", _ACTIONS, "        and not (is_repeat_purchase and product_action = 'purchase')\n", ""),
     # sessions
@@ -84,7 +86,7 @@ MUTATIONS = (
     Mutation("session start unheard", _SESSION_HITS, "or coalesce(gaps.session_control = 'start', false)", ""),
     Mutation("endless sessions", _SESSION_HITS, "or forced_cuts.log_id is not null as is_session_start", "as is_session_start"),
     Mutation("one bot's hit makes a bot", _SESSIONS, "count(case when not is_bot then 1 end) = 0", "count(case when is_bot then 1 end) > 0"),
-    Mutation("sessions without their next day", _SESSIONS, "    select {{ columns }} from next_day\n    where {{ in_window('session_started_at') }}\n", "    select {{ columns }} from next_day\n    where 1 = 0\n"),
+    Mutation("sessions without their next day", _SESSIONS, "from next_day\n    where {{ in_window('session_started_at') }}\n", "from next_day\n    where 1 = 0\n"),
     Mutation("cart removals are additions", _SESSIONS, "count(case when product_action = 'remove' then 1 end)", "count(case when product_action = 'add' then 1 end)"),
     # who was there
     Mutation("known for 29 days", _VISITORS, "{{ minus('present_scoped.event_date', var('lookback_days'), 'days') }}", "{{ minus('present_scoped.event_date', var('lookback_days') - 1, 'days') }}"),

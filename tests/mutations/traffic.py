@@ -44,6 +44,9 @@ _HITS: tuple[tuple[str, dict[str, str]], ...] = (
     ("03-01 11:20", {**_EUR, "pa": "refund", "ti": "A1", "tr": "30.25"}),
     ("03-01 15:00", _order("A2", "10")),
     ("03-01 16:00", _order("A3", "20")),
+    # A whole refund without an amount or a currency, and once more.
+    ("03-01 16:10", {"t": "event", "pa": "refund", "ti": "A3"}),
+    ("03-01 16:20", {"t": "event", "pa": "refund", "ti": "A3"}),
     ("03-01 17:00", _order("A1", "7", tid="UA-2-1")),
     # Exactly half an hour, and a millisecond less.
     ("03-01 10:00:00.000", {"cid": "bob"}),

@@ -142,7 +142,7 @@ def recompute(reading: Reading) -> dict[tuple[date, str], Counter[str]]:
             if ti is None:
                 add(record, "purchases_without_transaction_id")
             else:
-                transaction = (tid, ti.strip().upper())
+                transaction = (tid, ti.strip())
                 if transaction in seen_transactions:
                     add(record, "repeat_purchases")
                     continue

@@ -38,7 +38,7 @@ select distinct dates.event_date
 from dates
 inner join changes
     on
-        changes.event_date >= {{ minus('dates.event_date', var('lookback_days'), 'days') }}
+        changes.event_date >= {{ minus('dates.event_date', 2 * var('lookback_days') + 1, 'days') }}
         and changes.event_date <= {{ plus('dates.event_date', 1, 'days') }}
 left join builds on dates.event_date = builds.event_date
 where coalesce(builds.load_id, -1) < changes.load_id

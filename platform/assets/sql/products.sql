@@ -5,7 +5,9 @@ with of_hits as (
     where p.event_date >= $start and p.event_date < $end
 ),
 hits as (
-    select event_date, product_action, event_id, event_at, tracking_id, session_id, is_bot, log_id
+    select
+        event_date, case when is_refund then 'refund' else product_action end as product_action,
+        event_id, event_at, tracking_id, session_id, is_bot, log_id
     from events.logs
     where
         event_date >= $start and event_date < $end and product_action is not null

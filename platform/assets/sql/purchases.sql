@@ -4,7 +4,7 @@ with bought as (
     where
         event_date >= $start and event_date < $end
         and (product_action = 'purchase' or hit_type = 'transaction')
-        and not is_repeat_purchase
+        and not is_refund and not is_repeat_purchase
 ),
 kept as (
     select *, extract(hour from event_at) as at_hour from events.purchases

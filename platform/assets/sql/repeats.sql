@@ -5,7 +5,7 @@ with orders as (
     from events.logs
     where
         event_date >= $lookback_start and event_date < $end and event_date not in ($stale)
-        and (product_action = 'purchase' or hit_type = 'transaction')
+        and (product_action = 'purchase' or hit_type = 'transaction') and not is_refund
         and transaction_id is not null
 ),
 -- What may have made another a repeat, on dates that are behind or not built, too.
@@ -13,7 +13,7 @@ accepted as (
     select
         cast(log_id as varchar) as log_id,
         lag(event_at) over (
-            partition by tracking_id, upper(transaction_id) order by event_at, received_at, event_id
+            partition by tracking_id, transaction_id order by event_at, received_at, event_id
         ) as previous_at
     from staging.stg_hits
     where

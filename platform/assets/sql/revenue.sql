@@ -7,10 +7,10 @@ with movements as (
     where event_date >= $start and event_date < $end and not is_bot
     union all
     select
-        event_date, extract(hour from event_at), tracking_id, coalesce(currency_code, '(not set)'),
-        0, null, null, null, 1, transaction_revenue
+        event_date, extract(hour from event_at), tracking_id, coalesce(refund_currency_code, '(not set)'),
+        0, null, null, null, 1, refund_amount
     from events.logs
-    where event_date >= $start and event_date < $end and not is_bot and product_action = 'refund'
+    where event_date >= $start and event_date < $end and not is_bot and is_refund and not is_repeat_refund
 ),
 added as (
     select

@@ -17,13 +17,13 @@ from (
         $1:response.id::varchar,
         to_timestamp_ntz(case
             when try_to_number(split_part(nullif(regexp_substr($1:response.timestamp::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) between 0 and 4102444800000 then try_to_number(split_part(nullif(regexp_substr($1:response.timestamp::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) end, 3),
-        coalesce(nullif(trim($1:context.client_id::varchar), ''), nullif(trim($1:request.body.cid::varchar), '')),
+        coalesce(nullif(trim($1:context.client_id::varchar, ' \t\n\x0b\f\r'), ''), nullif(trim($1:request.body.cid::varchar, ' \t\n\x0b\f\r'), '')),
         $1,
         uuid_string('da69e958-fee3-428b-9dc3-e7586429fcfc', metadata$filename || ':' || metadata$file_row_number),
         metadata$filename,
         metadata$file_row_number,
         convert_timezone('UTC', metadata$start_scan_time)::timestamp_ntz,
-        nullif(trim($1:event_id::varchar), ''),
+        nullif(trim($1:event_id::varchar, ' \t\n\x0b\f\r'), ''),
         to_timestamp_ntz(case
             when (try_to_number(split_part(nullif(regexp_substr($1:request.timestamp::varchar, '^[0-9]+([.][0-9]*)?$'), ''), '.', 1)) - case
             when nullif(regexp_substr($1:request.body.qt::varchar, '^[0-9]+([.][0-9]*)?$'), '') is null then 0
@@ -50,8 +50,8 @@ from (
             else 14400000 end) end, 3)::date
             else try_to_date(replace(regexp_substr(metadata$filename, '[0-9]{4}/[0-9]{2}/[0-9]{2}'), '/', '-')) end,
         try_to_date(replace(regexp_substr(metadata$filename, '[0-9]{4}/[0-9]{2}/[0-9]{2}'), '/', '-')),
-        coalesce(nullif(trim($1:context.tracking_id::varchar), ''), nullif(trim($1:request.body.tid::varchar), '')),
-        coalesce(nullif(trim($1:context.user_id::varchar), ''), nullif(trim($1:request.body.uid::varchar), ''))
+        coalesce(nullif(trim($1:context.tracking_id::varchar, ' \t\n\x0b\f\r'), ''), nullif(trim($1:request.body.tid::varchar, ' \t\n\x0b\f\r'), '')),
+        coalesce(nullif(trim($1:context.user_id::varchar, ' \t\n\x0b\f\r'), ''), nullif(trim($1:request.body.uid::varchar, ' \t\n\x0b\f\r'), ''))
     from @raw.archive
 )
 files = (:files)

@@ -116,7 +116,8 @@ select distinct found.user_agent
 from (
     select
         coalesce(
-            nullif(trim(data:request.body.ua::varchar), ''), nullif(trim(data:context.user_agent::varchar), '')
+            nullif(trim(data:request.body.ua::varchar, ' \t\n\x0b\f\r'), ''),
+            nullif(trim(data:context.user_agent::varchar, ' \t\n\x0b\f\r'), '')
         ) as user_agent
     from raw.logs
     where event_date >= ? and event_date <= ?
