@@ -17,6 +17,7 @@ from ingestion_path.access import Access
 from ingestion_path.alarms import Watched, alarms_for
 from ingestion_path.alerts import Alerts
 from ingestion_path.archive import Archive
+from ingestion_path.compute import Compute
 from ingestion_path.dashboard import Dashboard
 from ingestion_path.delivery import DeliveryStream
 from ingestion_path.endpoint import Endpoint
@@ -84,9 +85,10 @@ collector = Function(
 )
 endpoint = Endpoint("endpoint", names, collector, config.endpoint, keep_logs, opts=clouds)
 
-warehouse = Warehouse("warehouse", names, config.snowflake, raw, config.archive.protect, opts=clouds)
+warehouse = Warehouse("warehouse", names, raw, config.archive.protect, opts=clouds)
 snowpipe = SnowpipeIngestion("snowpipe", names, archive, warehouse, config.snowflake, raw, opts=clouds)
-access = Access("access", names, warehouse, snowpipe, config.snowflake, opts=clouds)
+compute = Compute("compute", names, config.snowflake, opts=clouds)
+access = Access("access", names, warehouse, compute, snowpipe, config.snowflake, opts=clouds)
 # For the operator to attach to whatever runs Dagster; this program runs no platform.
 platform_reads_archive = aws.iam.Policy(
     "platform-reads-archive",
@@ -115,7 +117,17 @@ pulumi.export("endpoint", endpoint.url)
 pulumi.export("bucket", archive.bucket.bucket)
 pulumi.export("stream", delivery.stream.name)
 pulumi.export("database", warehouse.database.name)
-pulumi.export("roles", {"read": access.read.name, "load": access.load.name, "write": access.write.name})
+pulumi.export(
+    "roles",
+    {
+        "read": access.read.name,
+        "readEvents": access.read_events.name,
+        "load": access.load.name,
+        "write": access.write.name,
+    },
+)
+pulumi.export("readersWarehouse", compute.readers.name)
+pulumi.export("snowflakeAccountSql", compute.account_sql)
 pulumi.export("stuckQueue", fallback.stuck.url)
 pulumi.export("platformPolicy", platform_reads_archive.arn)
 pulumi.export(
@@ -130,7 +142,7 @@ pulumi.export(
             "SNOWFLAKE_ACCOUNT": f"{config.snowflake.organization}-{config.snowflake.account}",
             "SNOWFLAKE_USER": access.user.name,
             "SNOWFLAKE_ROLE": access.write.name,
-            "SNOWFLAKE_WAREHOUSE": warehouse.compute.name,
+            "SNOWFLAKE_WAREHOUSE": compute.platform.name,
             "SNOWFLAKE_DATABASE": warehouse.database.name,
         }
     ),

@@ -1,9 +1,10 @@
-"""Who may do what on Snowflake: three account roles and the service user of dbt and Dagster.
+"""Who may do what on Snowflake: four account roles and the service user of dbt and Dagster.
 
-READ sees the models and never the raw hits. LOAD fills the raw tables. WRITE builds the models and inherits both, so
-that one session of the platform can load and build. SYSADMIN inherits WRITE, as Snowflake advises. Grants on future
-objects keep this true for tables that a later model adds. The table of grants below is all there is: what it does not
-list is not allowed.
+READ sees the statistics, which name no visitor. READ_EVENTS sees the models as well, and with them what visitors sent:
+EVENTS.LOGS holds ids, addresses and whole request bodies, EVENTS.QUARANTINE whole records. It is granted to nobody but
+WRITE. LOAD fills the raw tables. WRITE builds the models and inherits the others, so that one session of the platform
+can load and build. SYSADMIN inherits WRITE, as Snowflake advises. Grants on future objects keep this true for tables
+that a later model adds. The table of grants below is all there is: what it does not list is not allowed.
 """
 
 from __future__ import annotations
@@ -14,23 +15,26 @@ from typing import Any
 import pulumi
 import pulumi_snowflake as snowflake
 
-from .names import MODEL_SCHEMAS, RAW_SCHEMA, STAGING_SCHEMA, Names
+from .compute import Compute
+from .names import MODEL_SCHEMAS, OPEN_SCHEMAS, RAW_SCHEMA, STAGING_SCHEMA, Names
 from .setting_groups import SnowflakeSettings
 from .snowpipe_ingestion import SnowpipeIngestion
 from .warehouse import Warehouse
 
+ROLES = ("read", "read-events", "load", "write")
 CHANGE_ROWS = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"]
 Grant = tuple[str, str, list[str], dict[str, Any]]  # role, label, privileges, what they are on
 
 
 class Access(pulumi.ComponentResource):
-    """`read`, `load`, `write` (roles) and `user`."""
+    """`read`, `read_events`, `load`, `write` (roles) and `user`."""
 
     def __init__(
         self,
         name: str,
         names: Names,
         warehouse: Warehouse,
+        compute: Compute,
         snowpipe: SnowpipeIngestion,
         settings: SnowflakeSettings,
         opts: pulumi.ResourceOptions,
@@ -38,15 +42,22 @@ class Access(pulumi.ComponentResource):
         super().__init__("clickstream:snowflake:Access", name, None, opts)
         inside = pulumi.ResourceOptions(parent=self)
         roles = {
-            role: snowflake.AccountRole(f"{name}-{role}", name=names.snowflake(role.upper()), opts=inside)
-            for role in ("read", "load", "write")
+            role: snowflake.AccountRole(
+                f"{name}-{role}", name=names.snowflake(role.upper().replace("-", "_")), opts=inside
+            )
+            for role in ROLES
         }
-        self.read, self.load, self.write = roles["read"], roles["load"], roles["write"]
-        for role, parent in (("read", self.write.name), ("load", self.write.name), ("write", "SYSADMIN")):
+        self.read, self.read_events, self.load, self.write = (roles[role] for role in ROLES)
+        for role, parent in (
+            ("read", self.read_events.name),
+            ("read-events", self.write.name),
+            ("load", self.write.name),
+            ("write", "SYSADMIN"),
+        ):
             snowflake.GrantAccountRole(
                 f"{name}-{role}-inherited", role_name=roles[role].name, parent_role_name=parent, opts=inside
             )
-        for role, label, privileges, target in _grants(warehouse, snowpipe):
+        for role, label, privileges, target in _grants(warehouse, compute, snowpipe):
             snowflake.GrantPrivilegesToAccountRole(
                 f"{name}-{role}-{label}",
                 account_role_name=roles[role].name,
@@ -54,6 +65,13 @@ class Access(pulumi.ComponentResource):
                 **target,
                 opts=inside,
             )
+        policy = snowflake.NetworkPolicy(
+            f"{name}-network",
+            name=names.snowflake("PLATFORM"),
+            allowed_ip_lists=list(settings.allowed_addresses),
+            comment="from where the platform may sign in",
+            opts=inside,
+        )
         self.user = snowflake.ServiceUser(
             f"{name}-user",
             name=names.snowflake("PLATFORM"),
@@ -61,7 +79,8 @@ class Access(pulumi.ComponentResource):
             rsa_public_key=settings.public_key,
             rsa_public_key2=settings.next_public_key,
             default_role=self.write.name,
-            default_warehouse=warehouse.compute.name,
+            default_warehouse=compute.platform.name,
+            network_policy=policy.name,
             default_secondary_roles_option="NONE",
             opts=inside,
         )
@@ -71,12 +90,17 @@ class Access(pulumi.ComponentResource):
         self.register_outputs({"user": self.user.name})
 
 
-def _grants(warehouse: Warehouse, snowpipe: SnowpipeIngestion) -> Iterator[Grant]:
+def _grants(warehouse: Warehouse, compute: Compute, snowpipe: SnowpipeIngestion) -> Iterator[Grant]:
     database = {"on_account_object": {"object_type": "DATABASE", "object_name": warehouse.database.name}}
-    compute = {"on_account_object": {"object_type": "WAREHOUSE", "object_name": warehouse.compute.name}}
     for role in ("read", "load", "write"):
         yield role, "database", ["USAGE"], database
-        yield role, "compute", ["USAGE"], compute
+    for role, virtual in (("read", compute.readers), ("load", compute.platform), ("write", compute.platform)):
+        yield (
+            role,
+            "compute",
+            ["USAGE"],
+            {"on_account_object": {"object_type": "WAREHOUSE", "object_name": virtual.name}},
+        )
 
     raw = warehouse.schemas[RAW_SCHEMA].fully_qualified_name
     yield "load", "raw", ["USAGE", "CREATE TABLE"], {"on_schema": {"schema_name": raw}}
@@ -92,10 +116,11 @@ def _grants(warehouse: Warehouse, snowpipe: SnowpipeIngestion) -> Iterator[Grant
 
     for schema in MODEL_SCHEMAS:
         place, label = warehouse.schemas[schema].fully_qualified_name, schema.lower().replace("_", "-")
-        yield "read", label, ["USAGE"], {"on_schema": {"schema_name": place}}
+        reader = "read" if schema in OPEN_SCHEMAS else "read-events"
+        yield reader, label, ["USAGE"], {"on_schema": {"schema_name": place}}
         yield "write", label, ["USAGE", "CREATE TABLE", "CREATE VIEW"], {"on_schema": {"schema_name": place}}
         for kind in ("TABLES", "VIEWS"):
-            yield "read", f"{label}-{kind.lower()}-to-come", ["SELECT"], _to_come(kind, place)
+            yield reader, f"{label}-{kind.lower()}-to-come", ["SELECT"], _to_come(kind, place)
         yield "write", f"{label}-tables-to-come", CHANGE_ROWS, _to_come("TABLES", place)
 
 

@@ -13,6 +13,8 @@ from .setting_groups import Account
 
 RAW_SCHEMA = "RAW"
 MODEL_SCHEMAS = ("EVENTS", "EVENTS_LIVE", "STATS")
+# What is in these names no visitor (tests/infra/test_infra_access.py): the READ role sees it.
+OPEN_SCHEMAS = ("STATS",)
 # Views between raw and models: dbt writes them, analysts have no business there.
 STAGING_SCHEMA = "STAGING"
 

@@ -5,6 +5,7 @@ A rule that is broken raises `pulumi.RunError` with one line that names the sett
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -112,7 +113,9 @@ class AlertSettings:
 
 @dataclass(frozen=True)
 class SnowflakeSettings:
-    """The Snowflake account, how Pulumi enters it, and what the warehouse may use (credits a month)."""
+    """The Snowflake account, how Pulumi enters it, from where the platform may, what the two warehouses may use (credits a
+    month) and who hears when they do.
+    """
 
     organization: str
     account: str
@@ -125,10 +128,22 @@ class SnowflakeSettings:
     warehouse_size: str
     warehouse_suspend_seconds: int
     monthly_credits: int
+    reader_warehouse_size: str
+    reader_monthly_credits: int
+    notify_users: tuple[str, ...]
+    allowed_addresses: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if self.next_public_key == self.public_key:
             refuse("snowflakeNextPublicKey", "is the same key as snowflakePublicKey: give the new key, or unset it")
+        for user in self.notify_users:
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", user):
+                refuse("snowflakeNotifyUsers", f"holds {user!r}: write the name of a Snowflake user")
+        for address in self.allowed_addresses:
+            try:
+                ipaddress.IPv4Network(address)
+            except ValueError:
+                refuse("snowflakeAllowedAddresses", f"holds {address!r}: write IPv4 ranges such as 203.0.113.0/24")
 
 
 @dataclass(frozen=True)

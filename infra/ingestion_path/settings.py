@@ -98,7 +98,7 @@ def read() -> Settings:
             organization=reader.text("snowflakeOrganization", *identifier),
             account=reader.text("snowflakeAccount", *identifier),
             admin_user=reader.text("snowflakeAdminUser", *identifier),
-            admin_role=reader.text("snowflakeAdminRole", *identifier, default="ACCOUNTADMIN"),
+            admin_role=reader.text("snowflakeAdminRole", *identifier, default="CLICKSTREAM_DEPLOY"),
             admin_private_key=reader.secret(
                 "snowflakeAdminPrivateKey",
                 r"(?s)-----BEGIN PRIVATE KEY-----.+",
@@ -114,6 +114,10 @@ def read() -> Settings:
             warehouse_size=reader.choice("warehouseSize", WAREHOUSE_SIZES, "XSMALL"),
             warehouse_suspend_seconds=reader.number("warehouseSuspendSeconds", 30, 3600, 60),
             monthly_credits=reader.number("monthlyCredits", 1, 100_000),
+            reader_warehouse_size=reader.choice("readerWarehouseSize", WAREHOUSE_SIZES, "XSMALL"),
+            reader_monthly_credits=reader.number("readerMonthlyCredits", 1, 100_000),
+            notify_users=reader.words("snowflakeNotifyUsers"),
+            allowed_addresses=reader.words("snowflakeAllowedAddresses"),
         ),
     )
     reader.refuse_unknown()

@@ -1,7 +1,8 @@
-"""The Snowflake side that holds and computes: database, schemas, raw tables, one warehouse under a credit limit.
+"""The Snowflake side that holds: database, schemas and raw tables.
 
-Schemas have managed access: only their owner grants on what is in them, so a model cannot open itself. The credit
-limit covers the warehouse; Snowpipe is serverless and billed apart (README, "Costs").
+Schemas have managed access: only their owner grants on what is in them, so a model cannot open itself. RAW is
+transient: its tables can be loaded again from the archive, and seven days of fail-safe for what every full reload
+replaces would be billed twice over.
 """
 
 from __future__ import annotations
@@ -11,17 +12,15 @@ import pulumi_snowflake as snowflake
 
 from .names import MODEL_SCHEMAS, RAW_SCHEMA, STAGING_SCHEMA, Names
 from .raw_tables import RawLayer, RawTable
-from .setting_groups import SnowflakeSettings
 
 
 class Warehouse(pulumi.ComponentResource):
-    """`database`, `schemas` by name, `logs` and `load_history`, `compute` (the virtual warehouse)."""
+    """`database`, `schemas` by name, `logs` and `load_history`."""
 
     def __init__(
         self,
         name: str,
         names: Names,
-        settings: SnowflakeSettings,
         raw: RawLayer,
         protect: bool,
         opts: pulumi.ResourceOptions,
@@ -43,35 +42,14 @@ class Warehouse(pulumi.ComponentResource):
                 name=schema,
                 database=self.database.name,
                 with_managed_access="true",
-                opts=self._inside,
+                # "default" is the provider's word for what the database is: permanent.
+                is_transient="true" if schema == RAW_SCHEMA else "default",
+                opts=self._holds_data if schema == RAW_SCHEMA else self._inside,
             )
             for schema in (RAW_SCHEMA, STAGING_SCHEMA, *MODEL_SCHEMAS)
         }
         self.logs = self._raw_table(f"{name}-logs", raw.logs)
         self.load_history = self._raw_table(f"{name}-load-history", raw.load_history)
-
-        monitor = snowflake.ResourceMonitor(
-            f"{name}-credits",
-            name=names.snowflake("CREDITS"),
-            credit_quota=settings.monthly_credits,
-            frequency="MONTHLY",
-            start_timestamp="IMMEDIATELY",
-            notify_triggers=[50, 80],
-            suspend_trigger=100,
-            suspend_immediate_trigger=110,
-            opts=self._inside,
-        )
-        self.compute = snowflake.Warehouse(
-            f"{name}-compute",
-            name=names.snowflake("WH"),
-            warehouse_size=settings.warehouse_size,
-            auto_suspend=settings.warehouse_suspend_seconds,
-            auto_resume="true",
-            initially_suspended=True,
-            resource_monitor=monitor.name,
-            statement_timeout_in_seconds=4 * 3600,
-            opts=self._inside,
-        )
         self.register_outputs({"database": self.database.name})
 
     def _raw_table(self, name: str, table: RawTable) -> snowflake.Table:

@@ -34,7 +34,9 @@ EDGES = (
 # The circle must stay open: the integration may not wait for the role that trusts it.
 NO_EDGES = (("snowpipe-integration", "snowpipe-role"),)
 
-EXPORTS = {"endpoint", "bucket", "stream", "database", "roles", "stuckQueue", "platformPolicy", "env"}
+EXPORTS = {
+    "endpoint", "bucket", "stream", "database", "roles", "readersWarehouse", "snowflakeAccountSql", "stuckQueue", "platformPolicy", "env",
+}  # fmt: skip
 ENV_NAMES = [
     "INGEST_ENV", "COLLECT_URL", "AWS_REGION", "ARCHIVE_BUCKET", "DELIVERY_STREAM", "SNOWFLAKE_ACCOUNT",
     "SNOWFLAKE_USER", "SNOWFLAKE_ROLE", "SNOWFLAKE_WAREHOUSE", "SNOWFLAKE_DATABASE",
@@ -97,7 +99,10 @@ def protection_problems(graph: Graph, protected: bool) -> list[str]:
     """What holds data, what closes it to others and what drops data by an update: protected and the bucket not emptied
     on deletion; or neither, if the stack says so.
     """
-    holders = [find(graph, label) for label in ("warehouse Database", "warehouse-logs", "warehouse-load-history")]
+    holders = [
+        find(graph, label)
+        for label in ("warehouse Database", "warehouse-raw", "warehouse-logs", "warehouse-load-history")
+    ]
     bucket = find(graph, "archive Bucket")
     # Whatever is declared of the bucket, the next setting included: without it the data would lie open, or be aged out.
     holders += [node for node in graph.nodes.values() if node.custom and node.parent == bucket.parent]

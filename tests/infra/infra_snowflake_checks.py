@@ -6,19 +6,28 @@ No Snowflake can be asked here, so these compare what was recorded with tables w
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from infra_checks import find
 from infra_harness import EXTERNAL_ID, Graph
 
 MODELS = ("EVENTS", "EVENTS_LIVE", "STATS")
+READERS = {"STATS": "READ", "EVENTS": "READ_EVENTS", "EVENTS_LIVE": "READ_EVENTS"}
 CHANGE = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"})
 USE = frozenset({"USAGE"})
 # Role, what on, privileges: all of them. `*` after a kind means those to come.
 GRANTS: set[tuple[str, str, frozenset[str]]] = {
-    *((role, on, USE) for role in ("READ", "LOAD", "WRITE") for on in ("DATABASE", "WAREHOUSE")),
-    *(("READ", f"SCHEMA {schema}", USE) for schema in MODELS),
-    *(("READ", f"{kind}* {schema}", frozenset({"SELECT"})) for schema in MODELS for kind in ("TABLES", "VIEWS")),
+    *((role, "DATABASE", USE) for role in ("READ", "LOAD", "WRITE")),
+    ("READ", "WAREHOUSE READERS_WH", USE),
+    *((role, "WAREHOUSE WH", USE) for role in ("LOAD", "WRITE")),
+    # READ sees statistics; whoever is to see what visitors sent is given READ_EVENTS, by name.
+    *((role, f"SCHEMA {schema}", USE) for schema, role in READERS.items()),
+    *(
+        (role, f"{kind}* {schema}", frozenset({"SELECT"}))
+        for schema, role in READERS.items()
+        for kind in ("TABLES", "VIEWS")
+    ),
     *(("WRITE", f"SCHEMA {schema}", USE | {"CREATE TABLE", "CREATE VIEW"}) for schema in MODELS),
     *(("WRITE", f"TABLES* {schema}", CHANGE) for schema in MODELS),
     ("WRITE", "SCHEMA STAGING", USE | {"CREATE VIEW"}),
@@ -30,7 +39,13 @@ GRANTS: set[tuple[str, str, frozenset[str]]] = {
     ("LOAD", "FILE FORMAT RAW.ARCHIVE_JSON", USE),
     ("LOAD", "PIPE RAW.ARCHIVE", frozenset({"MONITOR", "OPERATE"})),
 }
-INHERITANCE = {("READ", "WRITE"), ("LOAD", "WRITE"), ("WRITE", "SYSADMIN"), ("WRITE", "PLATFORM")}
+INHERITANCE = {
+    ("READ", "READ_EVENTS"),
+    ("READ_EVENTS", "WRITE"),
+    ("LOAD", "WRITE"),
+    ("WRITE", "SYSADMIN"),
+    ("WRITE", "PLATFORM"),
+}
 
 
 def grant_problems(graph: Graph) -> list[str]:
@@ -60,7 +75,10 @@ def grant_problems(graph: Graph) -> list[str]:
 
 def _target(given: dict[str, Any], database: str) -> str:
     if "onAccountObject" in given:
-        return str(given["onAccountObject"]["objectType"])
+        on = given["onAccountObject"]
+        if on["objectType"] == "WAREHOUSE":
+            return f"WAREHOUSE {on['objectName'].removeprefix(f'{database}_')}"
+        return str(on["objectType"])
     if "onSchema" in given:
         return f"SCHEMA {_short(given['onSchema']['schemaName'], database)}"
     on = given["onSchemaObject"]
@@ -99,19 +117,41 @@ def snowpipe_problems(graph: Graph) -> list[str]:
 
 
 def compute_problems(graph: Graph) -> list[str]:
-    """A warehouse without a limit, that runs on for ever, or a user who could sign in otherwise than by key."""
-    warehouse, monitor, user = (
-        find(graph, name).inputs for name in ("warehouse-compute", "warehouse-credits", "access-user")
-    )
+    """A warehouse without a limit that stops it and tells somebody, or that runs on for ever."""
+    admin = graph.named("snowflake", "pulumi:providers:snowflake").inputs
+    sql = graph.exports["snowflakeAccountSql"]
+    monitors = {node.inputs["name"]: node.inputs for node in graph.of("ResourceMonitor")}
     problems = []
-    if warehouse["resourceMonitor"] != monitor["name"] or not monitor["suspendTrigger"] <= 100:
-        problems.append("the warehouse has no limit that stops it")
-    if not 0 < warehouse["autoSuspend"] <= 600 or warehouse["autoResume"] != "true":
-        problems.append("the warehouse does not suspend and resume by itself")
+    for label in ("platform", "readers"):
+        node = find(graph, f"compute-{label}")
+        given, name = node.inputs, node.inputs["name"]
+        if not 0 < given["autoSuspend"] <= 600 or given["autoResume"] != "true":
+            problems.append(f"{name} does not suspend and resume by itself")
+        if admin["role"] == "ACCOUNTADMIN":
+            monitor = monitors.get(given.get("resourceMonitor"), {})
+            if not monitor.get("suspendTrigger", 1000) <= 100 or not monitor.get("notifyUsers"):
+                problems.append(f"{name} has no limit that stops it and tells somebody")
+            continue
+        # Another role can make no monitor: the SQL for an administrator must, and the program must leave it in peace.
+        assigned = re.search(rf"^alter warehouse {name} set resource_monitor = (\w+);$", sql, re.M)
+        limit = rf"^alter resource monitor {assigned[1] if assigned else name} set credit_quota = \d+ notify_users = \(\w+.*\) triggers .*on 100 percent do suspend "
+        if not assigned or not re.search(limit, sql, re.M) or "resourceMonitor" not in node.ignore_changes:
+            problems.append(f"{name} gets no limit that stops it and tells somebody")
+        if given.get("resourceMonitor") or monitors:
+            problems.append(f"role {admin['role']} cannot make or assign resource monitors")
+    return problems
+
+
+def user_problems(graph: Graph) -> list[str]:
+    """A service user who could sign in otherwise than by key, or from anywhere; schemas that open themselves."""
+    user, policy = find(graph, "access-user").inputs, find(graph, "access-network").inputs
+    problems = []
+    if user.get("networkPolicy") != policy["name"] or not policy.get("allowedIpLists"):
+        problems.append("the service user may sign in from anywhere")
     if not user.get("rsaPublicKey") or "password" in user or user["defaultSecondaryRolesOption"] != "NONE":
         problems.append("the service user signs in otherwise, or takes on more roles")
     if (
-        user["defaultWarehouse"] != warehouse["name"]
+        user["defaultWarehouse"] != find(graph, "compute-platform").inputs["name"]
         or user["defaultRole"] != find(graph, "access-write").inputs["name"]
     ):
         problems.append("the service user starts elsewhere")
@@ -124,3 +164,9 @@ def compute_problems(graph: Graph) -> list[str]:
     ):
         problems.append(f"schemas {sorted(schemas)}, or one without managed access")
     return problems
+
+
+def retention_problems(graph: Graph) -> list[str]:
+    """RAW with seven days of fail-safe, or models without their database's rules."""
+    transient = {node.inputs["name"] for node in graph.of("Schema") if node.inputs["isTransient"] == "true"}
+    return [] if transient == {"RAW"} else [f"transient schemas: {sorted(transient)}"]

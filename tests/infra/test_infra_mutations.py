@@ -34,7 +34,13 @@ from infra_path_checks import (
     route_problems,
 )
 from infra_shape import shape_problems
-from infra_snowflake_checks import compute_problems, grant_problems, snowpipe_problems
+from infra_snowflake_checks import (
+    compute_problems,
+    grant_problems,
+    retention_problems,
+    snowpipe_problems,
+    user_problems,
+)
 
 
 def unprotected(graph: Graph) -> list[str]:
@@ -128,7 +134,16 @@ MUTATIONS = [
     Mutation("platform is SYSADMIN", "ingestion_path/access.py", "role_name=self.write.name, user_name", 'role_name="SYSADMIN", user_name', grant_problems),
     Mutation("a bad line costs its file", "ingestion_path/raw_tables.py", r'(r"\nforce = true", ""),', r'(r"\non_error = continue\nforce = true", ""),', snowpipe_problems),
     Mutation("no wait for IAM", "ingestion_path/snowpipe_ingestion.py", "hooks=pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(\"wait-for-iam\", wait_for_iam)]),", "", snowpipe_problems),
-    Mutation("no credit limit", "ingestion_path/warehouse.py", "resource_monitor=monitor.name", 'resource_monitor="OTHER"', compute_problems),
+    Mutation("no credit limit", "ingestion_path/compute.py", 'f"alter warehouse {one.warehouse} set', 'f"alter warehouse {one.label} set', compute_problems),
+    Mutation("limit that tells nobody", "ingestion_path/compute.py", "notify_users = ({', '.join(notify_users)}) ", "", compute_problems),
+    Mutation("limit taken away by the next update", "ingestion_path/compute.py", 'ignore_changes=["resourceMonitor"]', "ignore_changes=[]", compute_problems),
+    Mutation("monitor that the role cannot make", "ingestion_path/compute.py", 'settings.admin_role == "ACCOUNTADMIN"', "True", compute_problems),
+    Mutation("platform signs in from anywhere", "ingestion_path/access.py", "network_policy=policy.name,", "", user_problems),
+    Mutation("readers on the platform's warehouse", "ingestion_path/access.py", '("read", compute.readers)', '("read", compute.platform)', grant_problems),
+    Mutation("analysts see addresses", "ingestion_path/names.py", 'OPEN_SCHEMAS = ("STATS",)', 'OPEN_SCHEMAS = ("STATS", "EVENTS")', grant_problems),
+    Mutation("READ inherits what visitors sent", "ingestion_path/access.py", '("read", self.read_events.name),', '("read", self.write.name),', grant_problems),
+    Mutation("fail-safe for what S3 reloads", "ingestion_path/warehouse.py", '"true" if schema == RAW_SCHEMA else "default"', '"default"', retention_problems),
+    Mutation("raw schema unprotected", "ingestion_path/warehouse.py", "self._holds_data if schema == RAW_SCHEMA else self._inside", "self._inside", unprotected),
 ]  # fmt: skip
 
 

@@ -45,6 +45,12 @@ BAD: list[tuple[str, str | None, str]] = [
     ("snowflakeExternalId", "short", "16"),
     ("warehouseSize", "HUGE", "one of"),
     ("monthlyCredits", None, "missing"),
+    ("readerMonthlyCredits", None, "missing"),
+    ("snowflakeNotifyUsers", None, "missing"),
+    ("snowflakeNotifyUsers", '["data lead"]', "name of a Snowflake user"),
+    ("snowflakeAllowedAddresses", None, "missing"),
+    ("snowflakeAllowedAddresses", '["203.0.113.7/24"]', "IPv4 ranges"),
+    ("silenceMinutes", "7", "five minutes"),
 ]
 
 
