@@ -155,18 +155,20 @@ class Findings(NamedTuple):
 def evaluate(instance: DagsterInstance, warehouse: Warehouse, truth_folder: Path, chosen: Window) -> Findings:
     """All checks over the dates of `chosen`, whose materializations have been recorded."""
     now = datetime.now(UTC).replace(tzinfo=None)
-    wrong = simulated(warehouse, truth_folder, chosen)
-    stale = stale_before(warehouse, chosen)
-    found = {
-        "books": (books(warehouse, chosen), AssetCheckSeverity.ERROR),
-        **{
-            identity.name: (compared(warehouse, identity, chosen, stale), AssetCheckSeverity.ERROR)
-            for identity in IDENTITIES
-        },
-        "bodies": (bodies(warehouse, chosen), AssetCheckSeverity.ERROR),
-        "truth": ([_faithful(day, wrong.get(day)) for day in chosen.days], AssetCheckSeverity.ERROR),
-        "volume": (volume(warehouse, chosen, now, wrong.keys()), AssetCheckSeverity.WARN),
-    }
+    with warehouse.reading():
+        wrong = simulated(warehouse, truth_folder, chosen)
+        stale = stale_before(warehouse, chosen)
+        found = {
+            "books": (books(warehouse, chosen), AssetCheckSeverity.ERROR),
+            **{
+                identity.name: (compared(warehouse, identity, chosen, stale), AssetCheckSeverity.ERROR)
+                for identity in IDENTITIES
+            },
+            "bodies": (bodies(warehouse, chosen), AssetCheckSeverity.ERROR),
+            "truth": ([_faithful(day, wrong.get(day)) for day in chosen.days], AssetCheckSeverity.ERROR),
+            "volume": (volume(warehouse, chosen, now, wrong.keys()), AssetCheckSeverity.WARN),
+        }
+        fresh = freshness(warehouse, now)
     known = specs(None)
     by_date = [
         event
@@ -176,7 +178,7 @@ def evaluate(instance: DagsterInstance, warehouse: Warehouse, truth_folder: Path
     refusals = {
         name: told for name, (verdicts, _) in found.items() if (told := refusal(known[name], verdicts)) is not None
     }
-    return Findings([*by_date, freshness(warehouse, now)], refusals)
+    return Findings([*by_date, fresh], refusals)
 
 
 def statistics_checks(daily: DailyPartitionsDefinition) -> AssetChecksDefinition:

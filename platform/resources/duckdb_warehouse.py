@@ -160,6 +160,12 @@ class DuckDBWarehouse:
         )
         return counts
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        # Connections of one process share what was read, as long as one of them is open.
+        with self._connect(read_only=True):
+            yield
+
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._connect(read_only=True) as connection:
             return connection.execute(sql, list(parameters)).fetchall()

@@ -50,6 +50,7 @@ class SnowflakeWarehouse:
     def __init__(self, environ: Mapping[str, str], pipe_grace: timedelta = timedelta(0)) -> None:
         self._environ = environ
         self._pipe_grace = pipe_grace
+        self._held: Session | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> SnowflakeWarehouse:
@@ -151,6 +152,14 @@ class SnowflakeWarehouse:
         )
         return counts
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        with self._session() as self._held:
+            try:
+                yield
+            finally:
+                self._held = None
+
     def query(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._session() as session:
             return session.execute(statement, parameters)
@@ -175,6 +184,9 @@ class SnowflakeWarehouse:
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
+        if self._held is not None:
+            yield self._held
+            return
         tag = self._environ.get("SNOWFLAKE_QUERY_TAG") or "clickstream"
         with connection(self.access, tag) as opened:
             yield Session(opened)

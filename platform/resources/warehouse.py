@@ -13,6 +13,7 @@ up after downtime, late objects, killed runs and objects loaded as somebody else
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -100,6 +101,10 @@ class Warehouse(Protocol):
 
     def row_counts(self, relation: str, start: date, end: date) -> dict[date, int]:
         """Rows of `relation` (schema.name) by event_date, 0 for dates without any."""
+        ...
+
+    def reading(self) -> AbstractContextManager[None]:
+        """A block whose queries share one connection, a login for each of which would cost more than they do; nothing writes in it."""
         ...
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
