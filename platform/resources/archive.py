@@ -4,20 +4,23 @@ In: a folder or an S3 bucket that holds objects under the keys of `collector.arc
 key, and their bytes. Objects never change once they have arrived; an etag that differs all the same means a new object.
 
 Local and cloud are twins: nobody above this module asks which of the two is at work. Foreign files (temporary names, keys of
-another layout) are not archive objects and are passed over.
+another layout) are not archive objects and are passed over; `passed_over` names them. An archive has a marker, a small object with
+its id, by which a load tells it from a folder whose disk is not there, or another's bucket (resources/guard.py).
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import uuid4
 
-from collector.archive_keys import DATA_PREFIX, day_prefix, parse_key
+from collector.archive_keys import DATA_PREFIX, MARKER_KEY, day_prefix, parse_key
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -65,6 +68,22 @@ class Archive(Protocol):
         """Store an object whole or not at all."""
         ...
 
+    def passed_over(self) -> list[str]:
+        """The keys below the data prefix that are no archive objects, temporary files left out; sorted."""
+        ...
+
+    def marker(self) -> str | None:
+        """The archive's id, None when it has no marker. Raises ArchiveError when there is no archive, or it cannot be read."""
+        ...
+
+    def mark(self, archive_id: str) -> str:
+        """Give the archive this id unless it has one; the one it has now. Of two at once one wins, for both."""
+        ...
+
+    def __str__(self) -> str:
+        """Where it is: a path or an address."""
+        ...
+
 
 def data_version(objects: Iterable[ArchiveObject]) -> str:
     """A digest of keys, sizes and etags: equal exactly when the same objects lie in the archive, in whatever order."""
@@ -83,6 +102,38 @@ class FolderArchive:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def __str__(self) -> str:
+        return f"{self.root}"
+
+    def passed_over(self) -> list[str]:
+        return sorted(key for key in self._keys() if _is_passed_over(key))
+
+    def marker(self) -> str | None:
+        try:
+            return _marker_id((self.root / MARKER_KEY).read_bytes(), self)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ArchiveError(f"cannot read {self.root / MARKER_KEY}: {error.strerror}") from error
+
+    def mark(self, archive_id: str) -> str:
+        path = self.root / MARKER_KEY
+        temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                file.write(_marker(archive_id))
+                file.flush()
+                os.fsync(file.fileno())
+            # A link, unlike a rename, does not replace what another has written meanwhile.
+            with suppress(FileExistsError):
+                path.hardlink_to(temporary)
+        except OSError as error:
+            raise ArchiveError(f"cannot write {path}: {error.strerror}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+        return self.marker() or archive_id
 
     def objects(self, start: date, end: date) -> list[ArchiveObject]:
         found = []
@@ -148,6 +199,36 @@ class S3Archive:
         self.bucket = bucket
         self._client = client
 
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}"
+
+    def passed_over(self) -> list[str]:
+        return sorted(key for key, _, _ in self._list(DATA_PREFIX) if _is_passed_over(key))
+
+    def marker(self) -> str | None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return _marker_id(self.client.get_object(Bucket=self.bucket, Key=MARKER_KEY)["Body"].read(), self)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                return None
+            raise ArchiveError(f"cannot read s3://{self.bucket}/{MARKER_KEY}: {error}") from error
+        except BotoCoreError as error:
+            raise ArchiveError(f"cannot read s3://{self.bucket}/{MARKER_KEY}: {error}") from error
+
+    def mark(self, archive_id: str) -> str:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self.client.put_object(Bucket=self.bucket, Key=MARKER_KEY, Body=_marker(archive_id), IfNoneMatch="*")
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
+                raise ArchiveError(f"cannot write s3://{self.bucket}/{MARKER_KEY}: {error}") from error
+        except BotoCoreError as error:
+            raise ArchiveError(f"cannot write s3://{self.bucket}/{MARKER_KEY}: {error}") from error
+        return self.marker() or archive_id
+
     @property
     def client(self) -> S3Client:
         if self._client is None:
@@ -194,6 +275,24 @@ class S3Archive:
                     yield entry["Key"], entry["Size"], entry["ETag"].strip('"')
         except (BotoCoreError, ClientError) as error:
             raise ArchiveError(f"cannot list s3://{self.bucket}/{prefix}: {error}") from error
+
+
+def _is_passed_over(key: str) -> bool:
+    return parse_key(key) is None and not key.endswith("/") and not key.rpartition("/")[2].startswith(".")
+
+
+def _marker(archive_id: str) -> bytes:
+    return (json.dumps({"archive_id": archive_id}) + "\n").encode()
+
+
+def _marker_id(data: bytes, archive: Archive) -> str:
+    try:
+        found = json.loads(data)["archive_id"]
+        if isinstance(found, str) and found:
+            return found
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise ArchiveError(f"{archive}/{MARKER_KEY} holds no archive id; put back the one that was there")
 
 
 def _listing(folder: Path) -> list[os.DirEntry[str]]:

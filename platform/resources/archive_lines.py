@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 from isal import igzip, igzip_lib
 
 from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject
+from ingestion_platform.resources.loading import PUT_BACK, empty_objects
 from ingestion_platform.resources.strict_lines import REFUSED, is_json, judged, suspicious
 
 # What is read ahead, compressed: some 60 MB of JSON.
@@ -34,7 +35,6 @@ _READERS = 2
 # Text goes on in pieces of about this size, which stay in a processor's cache and in memory that was used before.
 _PIECE_BYTES = 1024 * 1024
 _NEWLINE = ord("\n")
-_PUT_BACK = "restore it, then load its date again"
 # Kept of an object's suspects: enough for any that is not garbage as a whole.
 _MOST_SUSPECTS = 1_000
 # What the reader of gzip raises; its stubs take the class of its own exception for an exception.
@@ -160,7 +160,7 @@ def _read_lines(archive: Archive, item: ArchiveObject) -> list[pa.Array]:
     pieces = []
     data = archive.read(item.key)
     if not data:
-        raise ArchiveError(f"{item.key} is empty, not even a gzip file of nothing; {_PUT_BACK}")
+        raise ArchiveError(empty_objects([item._replace(size=0)])[0][1])
     try:
         with igzip.IGzipFile(fileobj=io.BytesIO(data)) as text:
             # A line may be longer than many parts: they are joined once, when it ends.
@@ -175,7 +175,7 @@ def _read_lines(archive: Archive, item: ArchiveObject) -> list[pa.Array]:
             if any(begun):
                 pieces.append(split_lines(b"".join(begun)))
     except _BROKEN as error:
-        raise ArchiveError(f"{item.key} is not a whole gzip file ({error}); {_PUT_BACK}") from error
+        raise ArchiveError(f"{item.key} is not a whole gzip file ({error}); {PUT_BACK}") from error
     return pieces
 
 

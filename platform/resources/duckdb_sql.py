@@ -83,6 +83,8 @@ create table if not exists raw.load_history (
     loaded_at timestamp
 );
 
+create table if not exists raw.archives (archive_id varchar);
+
 create table if not exists raw.event_date_changes (event_date date primary key, load_id bigint);
 
 create table if not exists raw.build_history (model varchar, event_date date, load_id bigint, primary key (model, event_date));
@@ -244,6 +246,10 @@ from (
 )
 """
 """Reads the same relation."""
+
+KNOWN_ARCHIVE = """
+select (select max(archive_id) from raw.archives), exists (select 1 from raw.load_history)
+"""
 
 ROWS_BY_OBJECT = """
 select log_filename, count(*), list_sort(list(distinct event_date))

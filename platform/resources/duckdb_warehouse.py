@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -21,8 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion_platform.resources import duckdb_sql
-from ingestion_platform.resources.archive import Archive, ArchiveObject, data_version, days
+from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject, data_version, days
 from ingestion_platform.resources.archive_lines import LINE_SCHEMA, LineStream, unreadable
+from ingestion_platform.resources.guard import recognise, refusal, what_is_safe
 from ingestion_platform.resources.loading import LoadedObjects, LoadTally, missing_objects, portions
 from ingestion_platform.resources.warehouse import BEHIND_SQL, PUBLISHED, DayLoad, Progress, WarehouseError
 from ingestion_platform.user_agents import PARSER_VERSION, parse_all
@@ -63,17 +64,22 @@ class DuckDBWarehouse:
         end: date,
         *,
         full_reload: DateRange | None = None,
+        remove: Collection[str] = (),
+        frozen_before: date = date.min,
         progress: Progress | None = None,
     ) -> list[DayLoad]:
-        objects = archive.objects(start, end)
         self.create_tables()
         with self._connect() as connection:
-            held = connection.execute(
-                "select object_key, size_bytes, etag from raw.load_history where arrival_date >= ? and arrival_date < ?",
-                [start, end],
-            ).fetchall()
-            missing = missing_objects(objects, [ArchiveObject(*row) for row in held], full_reload)
-            tally = LoadTally(objects, missing)
+            refused = self._recognise(connection, archive)
+            # A listing of another's archive says nothing.
+            objects = [] if refused else archive.objects(start, end)
+            safe = what_is_safe(
+                objects, _held(connection, start, end), named=remove, frozen_before=frozen_before, refused=refused
+            )
+            if refused and not safe.stopped:
+                raise ArchiveError(refused)
+            missing = missing_objects(safe.archived, safe.held, full_reload)
+            tally = LoadTally(objects, missing, safe.stopped)
             whole = full_reload is not None
             if whole:
                 connection.begin()
@@ -105,6 +111,18 @@ class DuckDBWarehouse:
                 [start, end],
             ).fetchall()
         return tally.days(start, end, {day: (int(rows), int(bad)) for day, rows, bad in held_now})
+
+    def stopped(self, archive: Archive, start: date, end: date, *, frozen_before: date = date.min) -> dict[date, str]:
+        with self._connect(read_only=True) as connection:
+            found, holds = (
+                connection.execute(duckdb_sql.KNOWN_ARCHIVE).fetchall()[0]
+                if _has_archives(connection)
+                else (None, True)
+            )
+            refused = refusal(archive, found, holds)
+            objects = [] if refused else archive.objects(start, end)
+            held = _held(connection, start, end)
+        return what_is_safe(objects, held, frozen_before=frozen_before, refused=refused).stopped
 
     def loaded_versions(self, start: date, end: date) -> dict[date, str]:
         rows = self.query(
@@ -186,6 +204,16 @@ class DuckDBWarehouse:
                     temporary.replace(path)
                     written.append(path)
         return written
+
+    @staticmethod
+    def _recognise(connection: duckdb.DuckDBPyConnection, archive: Archive) -> str:
+        """Hold the archive against the one that the ledger knows; the line that says why it is refused, or nothing."""
+        known, holds = connection.execute(duckdb_sql.KNOWN_ARCHIVE).fetchall()[0]
+        found, refused = recognise(archive, known, holds)
+        if found is not None and found != known:
+            connection.execute("delete from raw.archives")
+            connection.execute("insert into raw.archives values (?)", [found])
+        return refused
 
     def _remove(self, connection: duckdb.DuckDBPyConnection, keys: Sequence[str], tally: LoadTally) -> None:
         """Delete what the removed objects brought, and note the dates that this changes."""
@@ -330,3 +358,20 @@ class DuckDBWarehouse:
                         f"({str(error).splitlines()[0]})"
                     ) from error
             time.sleep(0.2)
+
+
+def _held(connection: duckdb.DuckDBPyConnection, start: date, end: date) -> list[ArchiveObject]:
+    """What the ledger holds of arrival dates [start, end)."""
+    rows = connection.execute(
+        "select object_key, size_bytes, etag from raw.load_history where arrival_date >= ? and arrival_date < ?",
+        [start, end],
+    ).fetchall()
+    return [ArchiveObject(*row) for row in rows]
+
+
+def _has_archives(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the warehouse is new enough to know its archive."""
+    found = connection.execute(
+        "select count(*) from duckdb_tables() where schema_name = 'raw' and table_name = 'archives'"
+    ).fetchall()
+    return bool(found[0][0])

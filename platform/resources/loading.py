@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
 from ingestion_platform.resources.archive import ArchiveObject, days
 from ingestion_platform.resources.warehouse import DayLoad
 from ingestion_platform.windows import DateRange
+
+PUT_BACK = "restore it, then load its date again"
 
 
 class Missing(NamedTuple):
@@ -51,6 +53,13 @@ def portions(objects: Sequence[ArchiveObject], size: int) -> Iterator[list[Archi
         yield portion
 
 
+def empty_objects(objects: Sequence[ArchiveObject]) -> list[tuple[ArchiveObject, str]]:
+    """Those of `objects` that hold no byte, each with the reason why it cannot be loaded: some databases read such a file without a word."""
+    return [
+        (item, f"{item.key} is empty, not even a gzip file of nothing; {PUT_BACK}") for item in objects if not item.size
+    ]
+
+
 class LoadedObjects(NamedTuple):
     """Objects that were loaded together, and those among them that could not be read, each with the reason."""
 
@@ -61,8 +70,11 @@ class LoadedObjects(NamedTuple):
 class LoadTally:
     """Collects what one load did and lays it out by arrival date."""
 
-    def __init__(self, objects: Sequence[ArchiveObject], missing: Missing) -> None:
+    def __init__(
+        self, objects: Sequence[ArchiveObject], missing: Missing, stopped: Mapping[date, str] | None = None
+    ) -> None:
         self.done = 0
+        self._stopped = stopped or {}
         self._objects = objects
         self._removed = missing.remove
         self._removed_dates: set[date] = set()
@@ -72,6 +84,11 @@ class LoadTally:
     def removed(self, event_dates: Iterable[date]) -> None:
         """Rows of removed objects are gone; they had these event dates."""
         self._removed_dates |= set(event_dates)
+
+    def unreadable(self, errors: Sequence[tuple[ArchiveObject, str]]) -> set[str]:
+        """These cannot be read; returns their keys."""
+        self._errors += errors
+        return {item.key for item, _ in errors}
 
     def loaded(self, batch: LoadedObjects, ledger: list[dict[str, Any]]) -> None:
         """These are in the table, with these ledger rows."""
@@ -90,7 +107,7 @@ class LoadTally:
         ledger: dict[date, list[dict[str, Any]]] = defaultdict(list)
         for row in self._ledger:
             ledger[row["arrival_date"]].append(row)
-        errors: dict[date, list[str]] = defaultdict(list)
+        errors: dict[date, list[str]] = defaultdict(list, {day: [line] for day, line in self._stopped.items()})
         for item, error in self._errors:
             errors[item.arrival_date].append(error)
         return [

@@ -15,9 +15,9 @@ from uuid import UUID, uuid5
 
 from collector.archive_keys import parse_key
 from ingestion_platform.resources import snowflake_sql as sql
-from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject
-from ingestion_platform.resources.archive_lines import bad_lines
-from ingestion_platform.resources.loading import LoadedObjects, LoadTally
+from ingestion_platform.resources.archive import Archive, ArchiveObject
+from ingestion_platform.resources.archive_lines import bad_lines, unreadable
+from ingestion_platform.resources.loading import LoadedObjects, LoadTally, Missing, empty_objects
 from ingestion_platform.resources.snowflake_session import Session, chunks
 from ingestion_platform.resources.warehouse import LOG_ID_NAMESPACE
 
@@ -71,19 +71,20 @@ class Load:
         """COPY the objects; returns those copied, those that cannot be read, and the keys of those with bad lines."""
         from snowflake.connector.errors import ProgrammingError
 
-        if not objects:
-            return [], [], set()
-        errors: list[tuple[ArchiveObject, str]] = []
-        wanted = list(objects)
+        # COPY reads an empty file without a word.
+        errors = empty_objects(objects)
+        wanted = [item for item in objects if item.size]
+        if not wanted:
+            return [], errors, set()
         try:
             report = self._session.execute(sql.copy_logs([item.key for item in wanted]))
         except ProgrammingError:
             # One broken file fails the statement: find it, and copy the others.
-            errors = _unreadable(self._archive, wanted)
-            broken = {item for item, _ in errors}
-            wanted = [item for item in wanted if item not in broken]
-            if not errors:
+            broken = unreadable(self._archive, wanted)
+            if not broken:
                 raise
+            errors += broken
+            wanted = [item for item in wanted if item not in {found for found, _ in broken}]
             report = self._session.execute(sql.copy_logs([item.key for item in wanted])) if wanted else []
         by_name = {_short(item.key): item.key for item in wanted}
         failed = {by_name[_short(row[0])] for row in report if len(row) > 5 and int(row[5] or 0) > 0}
@@ -153,12 +154,7 @@ def _short(name: str) -> str:
     return "/".join(name.split("/")[-5:])
 
 
-def _unreadable(archive: Archive, objects: Sequence[ArchiveObject]) -> list[tuple[ArchiveObject, str]]:
-    """Those of `objects` that the archive cannot give whole, with the reason."""
-    found = []
-    for item in objects:
-        try:
-            bad_lines(archive, item)
-        except ArchiveError as error:
-            found.append((item, str(error)))
-    return found
+def unreadable_successors(archive: Archive, missing: Missing) -> list[tuple[ArchiveObject, str]]:
+    """Objects that are to replace rows and cannot be read whole, with the reason: told before any row goes."""
+    held = {item.key for item in missing.remove}
+    return unreadable(archive, [item for item in missing.add if item.key in held])

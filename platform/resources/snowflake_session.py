@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from ingestion_platform.resources import snowflake_sql as sql
+from ingestion_platform.resources.archive import Archive, ArchiveObject
+from ingestion_platform.resources.guard import recognise
 from ingestion_platform.resources.warehouse import WarehouseError
 
 _ROWS_PER_STATEMENT = 5000
@@ -58,6 +60,24 @@ class Session:
                 self.execute(statement)
                 if name == "raw.load_counter":
                     self.run("start_counter")
+
+    def held(self, start: date, end: date) -> list[ArchiveObject]:
+        """What the ledger holds of arrival dates [start, end)."""
+        return [ArchiveObject(*row) for row in self.run("held_objects", start, end)]
+
+    def known_archive(self) -> tuple[str | None, bool]:
+        """The id of the archive that the ledger knows, and whether the ledger holds objects."""
+        return self.run("known_archive")[0][0], bool(self.run("holds_objects")[0][0])
+
+    def recognise(self, archive: Archive) -> str:
+        """Hold the archive against the one that the ledger knows; the line that says why it is refused, or nothing."""
+        known, holds = self.known_archive()
+        found, refused = recognise(archive, known, holds)
+        if found is not None and found != known:
+            with self.transaction():
+                self.run("forget_archive")
+                self.run("note_archive", found)
+        return refused
 
     def unequal(self, start: date, end: date) -> set[str]:
         """Keys of lately loaded objects of which RAW.LOGS holds another number of rows than the ledger says."""

@@ -11,7 +11,7 @@ of their numbers, so that no build can have seen a later load and missed an earl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,10 +22,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingestion_platform.resources import snowflake_sql as sql
-from ingestion_platform.resources.archive import Archive, ArchiveObject, data_version, days
+from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject, data_version, days
+from ingestion_platform.resources.guard import refusal, what_is_safe
 from ingestion_platform.resources.loading import LoadTally, Missing, missing_objects
 from ingestion_platform.resources.snowflake_connection import SnowflakeAccess, connection, read_access
-from ingestion_platform.resources.snowflake_load import Load
+from ingestion_platform.resources.snowflake_load import Load, unreadable_successors
 from ingestion_platform.resources.snowflake_session import Session, chunks
 from ingestion_platform.resources.warehouse import (
     BEHIND_SQL,
@@ -73,16 +74,28 @@ class SnowflakeWarehouse:
         end: date,
         *,
         full_reload: DateRange | None = None,
+        remove: Collection[str] = (),
+        frozen_before: date = date.min,
         progress: Progress | None = None,
     ) -> list[DayLoad]:
-        objects = archive.objects(start, end)
         with self._session() as session:
             session.create_tables()
-            held = [ArchiveObject(*row) for row in session.run("held_objects", start, end)]
-            missing = _with_unequal(
-                missing_objects(objects, held, full_reload), objects, held, session.unequal(start, end)
+            refused = session.recognise(archive)
+            # A listing of another's archive says nothing.
+            objects = [] if refused else archive.objects(start, end)
+            safe = what_is_safe(
+                objects, session.held(start, end), named=remove, frozen_before=frozen_before, refused=refused
             )
-            tally = LoadTally(objects, missing)
+            if refused and not safe.stopped:
+                raise ArchiveError(refused)
+            missing = _with_unequal(
+                missing_objects(safe.archived, safe.held, full_reload),
+                safe.archived,
+                safe.held,
+                session.unequal(start, end),
+            )
+            tally = LoadTally(objects, missing, safe.stopped)
+            missing = _without(missing, tally.unreadable(unreadable_successors(archive, missing)))
             load = Load(session, archive, tally, datetime.now(UTC) - self._pipe_grace)
             batches = [missing.add[i : i + sql.FILES_PER_COPY] for i in range(0, len(missing.add), sql.FILES_PER_COPY)]
             with session.transaction(bool(missing.remove)):
@@ -96,11 +109,18 @@ class SnowflakeWarehouse:
             rows = session.run("held_by_date", start, end)
         return tally.days(start, end, {day: (int(count), int(bad)) for day, count, bad in rows})
 
+    def stopped(self, archive: Archive, start: date, end: date, *, frozen_before: date = date.min) -> dict[date, str]:
+        with self._session() as session:
+            session.create_tables()
+            refused = refusal(archive, *session.known_archive())
+            objects = [] if refused else archive.objects(start, end)
+            held = session.held(start, end)
+        return what_is_safe(objects, held, frozen_before=frozen_before, refused=refused).stopped
+
     def loaded_versions(self, start: date, end: date) -> dict[date, str]:
         held: dict[date, list[ArchiveObject]] = {day: [] for day in days(start, end)}
         with self._session() as session:
-            for row in session.run("held_objects", start, end):
-                item = ArchiveObject(*row)
+            for item in session.held(start, end):
                 held[item.arrival_date].append(item)
         return {day: data_version(objects) for day, objects in held.items()}
 
@@ -190,6 +210,14 @@ class SnowflakeWarehouse:
         tag = self._environ.get("SNOWFLAKE_QUERY_TAG") or "clickstream"
         with connection(self.access, tag) as opened:
             yield Session(opened)
+
+
+def _without(missing: Missing, unread: Collection[str]) -> Missing:
+    """What replaces rows and cannot be read is left out, so that the rows stay."""
+    return Missing(
+        [item for item in missing.add if item.key not in unread],
+        [item for item in missing.remove if item.key not in unread],
+    )
 
 
 def _with_unequal(

@@ -1,8 +1,9 @@
 """What the platform needs of a warehouse, whichever it is: load objects, keep the ledger, say what is behind.
 
-The ledger is three small tables beside RAW.LOGS:
+The ledger is four small tables beside RAW.LOGS:
 
     RAW.LOAD_HISTORY        one row an object that the table holds: etag, rows, bad lines, event dates, when
+    RAW.ARCHIVES            one row: the id of the archive whose objects these are
     RAW.EVENT_DATE_CHANGES  one row an event date: the newest load that added or removed hits of that date
     RAW.BUILD_HISTORY       one row a model and event date: the newest load that its last build could see
 
@@ -12,7 +13,7 @@ up after downtime, late objects, killed runs and objects loaded as somebody else
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
@@ -41,7 +42,8 @@ class DayLoad:
     """What the warehouse holds of one arrival date after a load, and what the load added.
 
     `bytes` are the compressed bytes of the archive's objects; `event_dates` those that the newly loaded or removed objects
-    touch; `errors` one line for each object that could not be read (its rows, if any, stay as they were).
+    touch; `errors` one line for each object that could not be read (its rows, if any, stay as they were), or the one line that says why
+    nothing of the date was changed.
     """
 
     arrival_date: date
@@ -70,13 +72,20 @@ class Warehouse(Protocol):
         end: date,
         *,
         full_reload: DateRange | None = None,
+        remove: Collection[str] = (),
+        frozen_before: date = date.min,
         progress: Progress | None = None,
     ) -> list[DayLoad]:
         """Make RAW.LOGS hold exactly the archive's objects of arrival dates [start, end), each once.
 
-        Only what the ledger lacks is read; rows of objects that are gone or replaced are removed. The dates of
-        `full_reload`, if given, are deleted and loaded anew in one transaction.
+        Only what the ledger lacks is read; rows of replaced objects, and of objects that are gone and named in `remove`, are removed.
+        The dates of `full_reload`, if given, are deleted and loaded anew in one transaction. Dates before `frozen_before` are left as
+        they are, and so is, with an error, any date whose objects vanished or whose archive is not the one known (resources/guard.py).
         """
+        ...
+
+    def stopped(self, archive: Archive, start: date, end: date, *, frozen_before: date = date.min) -> dict[date, str]:
+        """The arrival dates of [start, end) that `load` would leave as they are, each with the line that says why; changes nothing."""
         ...
 
     def loaded_versions(self, start: date, end: date) -> dict[date, str]:

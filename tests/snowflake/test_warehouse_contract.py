@@ -70,7 +70,7 @@ def test_replaced_and_removed_objects_take_their_rows_with_them(bench, record, a
     head = bench.warehouse.head()
     bench.archive.put(key, igzip.compress(b"no json\n"))
     remove(bench, gone)
-    first, second, _ = bench.warehouse.load(bench.archive, *WINDOW)
+    first, second, _ = bench.warehouse.load(bench.archive, *WINDOW, remove=[gone])
     assert (first.rows, first.bad_lines, first.objects_removed, first.event_dates) == (0, 1, 1, [DAY, NEXT])
     assert (second.rows, second.objects_removed) == (0, 1)
     assert rows(bench) == []

@@ -13,6 +13,18 @@ select zero.load_id from (select 0 as load_id) as zero where not exists (select 
 -- name: held_objects
 select object_key, size_bytes, etag from raw.load_history where arrival_date >= ? and arrival_date < ?;
 
+-- name: known_archive
+select max(archive_id) from raw.archives;
+
+-- name: holds_objects
+select count(*) from (select object_key from raw.load_history limit 1) as held;
+
+-- name: forget_archive
+delete from raw.archives;
+
+-- name: note_archive
+insert into raw.archives (archive_id) values (?);
+
 -- name: held_by_date
 select arrival_date, sum(row_count), sum(bad_lines)
 from raw.load_history

@@ -41,6 +41,8 @@ create table if not exists raw.bad_lines (
     payload varchar
 );
 
+create table if not exists raw.archives (archive_id varchar);
+
 create table if not exists raw.event_date_changes (event_date date, load_id number);
 
 create table if not exists raw.build_history (model varchar, event_date date, load_id number);
