@@ -35,8 +35,8 @@ pump: setup ## Send Coveo (DATA_FOLDER) or generated traffic to COLLECT_URL unti
 simulate: setup ## Write past days of traffic into the archive: FROM=2026-01-01 TO=2026-01-07
 	@$(BIN)/python -m simulations history --from "$(FROM)" --to "$(TO)"
 
-replay: setup ## Rebuild a range of dates from the archive: FROM=2026-01-01 TO=2026-01-07 (both inclusive)
-	@$(PLATFORM) replay --from "$(FROM)" --to "$(TO)"
+replay: setup ## Rebuild a range of dates from the archive: FROM=2026-01-01 TO=2026-01-07 (both inclusive); REMOVE="key ..." names objects that are gone on purpose
+	@$(PLATFORM) replay --from "$(FROM)" --to "$(TO)" --remove $(REMOVE)
 
 doctor: setup ## Check settings, archive, warehouse and credentials; say what is missing
 	@$(PLATFORM) doctor

@@ -23,6 +23,13 @@ def parser() -> argparse.ArgumentParser:
     replay = commands.add_parser("replay", help="rebuild a range of dates from the archive")
     replay.add_argument("--from", dest="first", required=True, metavar="DATE", help="first date, such as 2026-01-01")
     replay.add_argument("--to", dest="last", required=True, metavar="DATE", help="last date, included")
+    replay.add_argument(
+        "--remove",
+        nargs="*",
+        default=[],
+        metavar="KEY",
+        help="objects that are gone from the archive on purpose: their rows are removed; any other that is gone stops its date",
+    )
     commands.add_parser("doctor", help="check settings, archive, warehouse, ports and credentials")
     commands.add_parser("prepare", help="parse the dbt project for the code location")
     commands.add_parser("data-dir", help="print DATA_DIR, as the settings have it; refused while dev or demo uses it")
@@ -60,7 +67,7 @@ def _run(chosen: argparse.Namespace) -> int:
     elif chosen.command == "replay":
         from ingestion_platform.commands.replay import replay
 
-        replay(settings, chosen.first, chosen.last)
+        replay(settings, chosen.first, chosen.last, chosen.remove)
     elif chosen.command == "demo":
         from ingestion_platform.commands.demo import demo
 

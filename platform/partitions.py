@@ -44,6 +44,22 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+def frozen_before(retention_days: int | None) -> date:
+    """The first date whose objects the archive still keeps for certain; dates before it are readable and not replayable."""
+    return date.min if retention_days is None else today() - timedelta(days=retention_days)
+
+
+def refuse_frozen(chosen: Window, retention_days: int | None) -> None:
+    """Raises PartitionError when dates of `chosen` are frozen, naming them."""
+    first = frozen_before(retention_days)
+    if chosen.start < first:
+        frozen = Window(chosen.start, min(chosen.end, first))
+        raise PartitionError(
+            f"{frozen} is frozen: ARCHIVE_RETENTION_DAYS={retention_days}, so the archive may no longer hold its objects; "
+            f"what was built of it stays. Choose dates from {first} on"
+        )
+
+
 def daily_partitions(start: date) -> DailyPartitionsDefinition:
     """Daily UTC partitions from `start`; today is one of them, since hits arrive all day long."""
     return DailyPartitionsDefinition(start_date=start.isoformat(), end_offset=1)

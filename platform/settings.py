@@ -6,6 +6,7 @@ Command lines add `.env` to the environment first (`collector.env_file`); the en
     DATA_DIR               ./data: archive/, warehouse.duckdb, dagster/, published/
     PARTITIONS_START       2026-01-01: first date (UTC) that is a partition
     PARTITIONS_PER_RUN     31: dates that one run of a backfill takes at most
+    ARCHIVE_RETENTION_DAYS unset: the archive keeps everything; else dates older than so many days are frozen: readable, not replayable
     COLLECTOR_PORT         8080
     DAGSTER_PORT           3000
     COLLECT_URL            http://127.0.0.1:<COLLECTOR_PORT>/collect
@@ -48,6 +49,7 @@ class Settings:
     data_dir: Path
     partitions_start: date
     partitions_per_run: int
+    archive_retention_days: int | None
     collector_port: int
     dagster_port: int
     collect_url: str
@@ -91,6 +93,9 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         data_dir=data_dir,
         partitions_start=_start(values.get("PARTITIONS_START") or "2026-01-01"),
         partitions_per_run=_number(values, "PARTITIONS_PER_RUN", 31, 1, 366),
+        archive_retention_days=(
+            _number(values, "ARCHIVE_RETENTION_DAYS", 0, 1, 36_500) if values.get("ARCHIVE_RETENTION_DAYS") else None
+        ),
         collector_port=collector_port,
         dagster_port=_number(values, "DAGSTER_PORT", 3000, 0, 65535),
         collect_url=_url(values, "COLLECT_URL") or f"http://127.0.0.1:{collector_port}/collect",

@@ -37,6 +37,22 @@ def archive_versions(archive: Archive, start: date, end: date | None = None) -> 
     return {day: data_version(found) for day, found in groupby(objects, lambda item: item.arrival_date)}
 
 
+def passed_over(archive: Archive, start: date) -> dict[str, str]:
+    """What lies below the data prefix and is never loaded, with the reason: keys of another layout, and dates before the first partition."""
+    found = dict.fromkeys(archive.passed_over(), "no object of the layout stream_data/YYYY/MM/DD/HH/<name>.gz")
+    early = [day for day in archive.dates() if day < start]
+    if early:
+        why = f"before PARTITIONS_START={start}"
+        found |= {item.key: why for item in archive.objects(early[0], early[-1] + ONE_DAY) if item.arrival_date < start}
+    return found
+
+
+def listed(passed: Mapping[str, str], most: int = 5) -> str:
+    """The first of what is passed over, each with its reason, and how many more there are."""
+    names = "; ".join(f"{key} ({why})" for key, why in list(passed.items())[:most])
+    return names + (f"; and {len(passed) - most} more" if len(passed) > most else "")
+
+
 def observed_versions(instance: DagsterInstance) -> Mapping[str, str]:
     """The data version last observed, by partition key."""
     tags = instance.event_log_storage.get_latest_tags_by_partition(

@@ -6,10 +6,12 @@ in any order and chunking; such a date is recorded as a materialization of its o
 and what the archive holds is observed on the way, so that an object that comes later makes its date show as stale.
 
 An object that cannot be read costs nothing but itself: the others are loaded, and the blocking check `readable` fails on its
-date, with the object's name.
+date, with the object's name. An object that is gone stops its date, and so does an archive that is missing or another's: every row
+stays, and `readable` says so (platform/resources/guard.py).
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -36,10 +38,11 @@ from pydantic import Field
 from ingestion_platform.assets.archive_events import changed_versions, observations
 from ingestion_platform.assets.keys import ARCHIVE_EVENTS, OWNERS, RAW_LOGS, ROW_COUNT, WAREHOUSE_POOL
 from ingestion_platform.assets.verdicts import Verdict, evaluations, refusal
-from ingestion_platform.partitions import ONE_DAY, Window, today, window
+from ingestion_platform.partitions import ONE_DAY, PartitionError, Window, frozen_before, refuse_frozen, today, window
 from ingestion_platform.recording import record, recorded, verdicts_given
-from ingestion_platform.resources.archive import Archive
-from ingestion_platform.resources.warehouse import DayLoad, Warehouse
+from ingestion_platform.resources.archive import Archive, ArchiveError
+from ingestion_platform.resources.warehouse import DayLoad, Warehouse, WarehouseError
+from ingestion_platform.settings import Settings
 from ingestion_platform.versions import provenance, version_tags
 from ingestion_platform.windows import load_window
 
@@ -57,7 +60,10 @@ COLUMNS = TableSchema(
 )
 
 
-_PUT_BACK = "Put a whole copy in its place, or take it out of the archive, and materialize its date again."
+_PUT_BACK = (
+    "Put a whole copy in its place and materialize its date again; to do without it, take it out of the archive and name it in "
+    "remove_objects."
+)
 
 
 class RawLogsConfig(Config):
@@ -66,6 +72,11 @@ class RawLogsConfig(Config):
     full_reload: bool = Field(
         default=False,
         description="Delete the rows of the chosen dates and load their objects again, in one transaction.",
+    )
+    remove_objects: list[str] = Field(
+        default=[],
+        description="Keys of objects that are gone from the archive on purpose: their rows are removed. An object that is gone and not "
+        "named here stops the load of its date, and every row stays.",
     )
 
 
@@ -104,7 +115,7 @@ def readable_spec(daily: DailyPartitionsDefinition | None = None) -> AssetCheckS
         "readable",
         asset=RAW_LOGS,
         blocking=True,
-        description="No object of the date is corrupt or cut short.",
+        description="No object of the date is corrupt, cut short or gone, and the archive is the one that was loaded before.",
         partitions_def=daily,
     )
 
@@ -154,13 +165,25 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, sta
         config: RawLogsConfig,
         archive: ResourceParam[Archive],
         warehouse: ResourceParam[Warehouse],
+        settings: ResourceParam[Settings],
     ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
         chosen = window(list(context.partition_keys))
+        with in_one_line():
+            refuse_frozen(chosen, settings.archive_retention_days)
         around = Window(*load_window(*chosen))
         # Seen before it is loaded: what arrives in between is then newer than this load, and shows as such.
         first, end = max(around.start, start), min(around.end, today() + ONE_DAY)
-        yield from record(context, observations(changed_versions(context.instance, archive, first, end)))
-        loads = warehouse.load(archive, around.start, around.end, full_reload=chosen if config.full_reload else None)
+        with in_one_line():
+            changed = changed_versions(context.instance, archive, first, end)
+            loads = warehouse.load(
+                archive,
+                around.start,
+                around.end,
+                full_reload=chosen if config.full_reload else None,
+                remove=config.remove_objects,
+                frozen_before=frozen_before(settings.archive_retention_days),
+            )
+        yield from record(context, observations(changed))
         context.log.info("%s", summary(loads))
         yield from record_loads(
             context,
@@ -179,6 +202,15 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, sta
             raise Failure(refused)
 
     return raw_logs
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """What the archive or the warehouse says for users to read fails the step as that line, without the way it came."""
+    try:
+        yield
+    except (ArchiveError, PartitionError, WarehouseError) as error:
+        raise Failure(f"{error}") from None
 
 
 def summary(loads: Sequence[DayLoad]) -> str:

@@ -36,10 +36,10 @@ from ingestion_platform.assets.checks import evaluate
 from ingestion_platform.assets.keys import PUBLISHED_OVERVIEW, STATISTICS, USER_AGENTS, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.models import Built, build, build_views, checked, materializations
-from ingestion_platform.assets.raw_logs import readable, readable_spec, record_loads, summary
+from ingestion_platform.assets.raw_logs import in_one_line, readable, readable_spec, record_loads, summary
 from ingestion_platform.assets.user_agents import parse
 from ingestion_platform.assets.verdicts import refusal
-from ingestion_platform.partitions import ONE_DAY, Window, chunks, today
+from ingestion_platform.partitions import ONE_DAY, Window, chunks, frozen_before, today
 from ingestion_platform.recording import record
 from ingestion_platform.resources.archive import Archive, data_version
 from ingestion_platform.resources.dbt_project import DbtProject
@@ -81,7 +81,13 @@ class Refresh:
         held = self.warehouse.loaded_versions(start, end)
         nothing = data_version([])
         differ = {day for day in {*wanted, *held} if wanted.get(day, nothing) != held.get(day, nothing)}
-        loads = [load for a, b in ranges(differ | {*changed}) for load in self.warehouse.load(self.archive, a, b)]
+        kept_from = frozen_before(self.settings.archive_retention_days)
+        with in_one_line():
+            loads = [
+                load
+                for a, b in ranges(day for day in differ | {*changed} if day >= kept_from)
+                for load in self.warehouse.load(self.archive, a, b, frozen_before=kept_from)
+            ]
         yield from record_loads(self.context, self.warehouse, loads)
         return loads
 

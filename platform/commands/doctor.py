@@ -11,7 +11,7 @@ from rich.console import Console
 
 from collector.archive_keys import parse_key
 from ingestion_platform.commands.dev import HOST, port_is_free
-from ingestion_platform.partitions import ONE_DAY, today
+from ingestion_platform.partitions import ONE_DAY, frozen_before, today
 from ingestion_platform.resources import wiring
 from ingestion_platform.resources.dbt_project import read_manifest
 from ingestion_platform.settings import Environment, Settings
@@ -73,9 +73,15 @@ def _manifest(settings: Settings) -> str:
 
 
 def _archive(settings: Settings) -> str:
-    dates = wiring.archive(settings).dates()
+    archive = wiring.archive(settings)
+    dates = archive.dates()
     if not dates:
-        raise _Trouble("the archive is empty: make demo, make collect or make simulate fill it")
+        raise _Trouble(f"{archive} is empty: make demo, make collect or make simulate fill it")
+    from ingestion_platform.assets.archive_events import listed, passed_over
+
+    passed = passed_over(archive, settings.partitions_start)
+    if passed:
+        raise _Trouble(f"{len(passed)} objects of {archive} are never loaded: {listed(passed)}")
     found = f"{len(dates)} dates from {dates[0]} to {dates[-1]}"
     ahead = [day for day in dates if day > today()]
     if _simulated(settings, ahead):
@@ -101,9 +107,16 @@ def _loaded(settings: Settings) -> str:
     start, end = max(settings.partitions_start, today() - timedelta(days=365)), today() + ONE_DAY
     from ingestion_platform.assets.archive_events import archive_versions
 
-    held = wiring.warehouse(settings).loaded_versions(start, end)
+    archive, warehouse = wiring.archive(settings), wiring.warehouse(settings)
+    kept_from = frozen_before(settings.archive_retention_days)
+    stopped = warehouse.stopped(archive, start, end, frozen_before=kept_from)
+    if stopped:
+        raise _Trouble(
+            f"{len(stopped)} dates cannot be loaded, and keep their rows; {min(stopped)}: {stopped[min(stopped)]}"
+        )
+    held = warehouse.loaded_versions(start, end)
     missing = [
-        day for day, version in archive_versions(wiring.archive(settings), start).items() if held.get(day) != version
+        day for day, version in archive_versions(archive, max(start, kept_from)).items() if held.get(day) != version
     ]
     if missing:
         whose = (

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 
 from ingestion_platform.automation.jobs import REPLAY
 from ingestion_platform.commands.errors import CommandError
 from ingestion_platform.commands.runs import Work, console, execute
 from ingestion_platform.instance import open_instance
-from ingestion_platform.partitions import Window, chunks, requested
+from ingestion_platform.partitions import Window, chunks, refuse_frozen, requested
 from ingestion_platform.resources import wiring
 from ingestion_platform.settings import Settings
 
 
-def replay(settings: Settings, first: str, last: str) -> None:
-    """Rebuild the dates from `first` to `last`, both included; at most `partitions_per_run` of them in a run."""
+def replay(settings: Settings, first: str, last: str, remove: Sequence[str] = ()) -> None:
+    """Rebuild the dates from `first` to `last`, both included; at most `partitions_per_run` of them in a run. Rows of the objects `remove`,
+    gone from the archive on purpose, are removed."""
     absent = " and ".join(name for name, text in (("FROM", first), ("TO", last)) if not text)
     if absent:
         raise CommandError(
             f"{absent} not given: make replay FROM=2026-01-01 TO=2026-01-07 (dates in UTC, both included)"
         )
     chosen = requested(first, last, settings.partitions_start)
+    refuse_frozen(chosen, settings.archive_retention_days)
     out = console()
     with open_instance(settings) as instance:
-        execute(instance, replay_work(settings, chosen), out)
+        execute(instance, replay_work(settings, chosen, remove), out)
     out.print(f"[green]Replayed {chosen}.[/] Statistics: {settings.published_dir}", soft_wrap=True)
     say_what_is_empty(settings, chosen, out)
 
@@ -41,6 +45,7 @@ def say_what_is_empty(settings: Settings, chosen: Window, out: Console) -> None:
         )
 
 
-def replay_work(settings: Settings, chosen: Window) -> list[Work]:
+def replay_work(settings: Settings, chosen: Window, remove: Sequence[str] = ()) -> list[Work]:
     """The runs that replay `chosen`, oldest first."""
-    return [Work(REPLAY, part, f"Replay {part}") for part in chunks(chosen, settings.partitions_per_run)]
+    config = {"ops": {"raw__logs": {"config": {"remove_objects": list(remove)}}}} if remove else {}
+    return [Work(REPLAY, part, f"Replay {part}", config=config) for part in chunks(chosen, settings.partitions_per_run)]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from dagster import AssetCheckSeverity, AssetKey, DagsterEvent, DagsterEventType, DagsterInstance, DagsterRunStatus
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
@@ -42,6 +43,7 @@ class Work:
     dates: Window | None
     title: str
     assets: Sequence[AssetKey] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 def console() -> Console:
@@ -80,7 +82,7 @@ def _events(instance: DagsterInstance, work: Work) -> Iterator[tuple[DagsterEven
     run = instance.create_run_for_job(
         job_def=definition,
         tags={**(range_tags(work.dates) if work.dates is not None else {}), "clickstream/launched_by": "command line"},
-        run_config=_QUIET,
+        run_config={**_QUIET, **work.config},
         asset_selection=frozenset(work.assets) or None,
         remote_job_origin=_origin(work.job),
         job_code_origin=job.get_python_origin(),

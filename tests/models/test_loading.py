@@ -157,6 +157,22 @@ def test_only_archive_objects_are_objects(tmp_path) -> None:
     assert archive.dates() == [DAY]
 
 
+def test_what_is_passed_over_is_named(tmp_path) -> None:
+    """A `.json.gz` or `.jsonl.gz` in an hour's folder is an object like any other; other endings, ids in upper case, missing hours and hours
+    that no day has are none, and are named instead of overlooked."""
+    archive = FolderArchive(tmp_path)
+    hour, name = "stream_data/2026/01/10/10", "s-1-2026-01-10-10-00-00-5d0f21f5-2b3c-5d3a-9d0c-5d2c6f3a7b1"
+    taken = [f"{hour}/hits.jsonl.gz", f"{hour}/part=1.json.gz", f"{hour}/{name}0.gz"]
+    passed = [
+        f"{hour}/{name}0.gz.json", f"{hour}/{name}A.gz", f"{hour}/notes.txt", f"{hour}/deeper/hits.json.gz",
+        f"stream_data/2026/01/10/{name}0.gz", "stream_data/2026/01/10/24/hits.json.gz", "stream_data/2026/02/30/10/hits.json.gz",
+    ]  # fmt: skip
+    for key in (*taken, *passed, f"{hour}/.{name}0.gz.tmp"):
+        archive.put(key, igzip.compress(b"{}\n"))
+    assert [item.key for item in archive.objects(DAY, NEXT)] == sorted(taken)
+    assert archive.passed_over() == sorted(passed)
+
+
 def test_folder_and_bucket_are_twins(tmp_path) -> None:
     """The same objects under the same keys, wherever they lie; an object's tag changes with its content."""
     key = "stream_data/2026/01/10/10/s-1-2026-01-10-10-00-00-5d0f21f5-2b3c-5d3a-9d0c-5d2c6f3a7b10.gz"

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from isal import igzip
 
-from collector.archive_keys import object_key
+from collector.archive_keys import MARKER_KEY, object_key
 from ingestion_platform.resources import snowflake_sql
 from ingestion_platform.resources.archive import data_version
 from ingestion_platform.resources.snowflake_warehouse import PIPE_GRACE, SnowflakeWarehouse
@@ -76,6 +76,101 @@ def test_replaced_and_removed_objects_take_their_rows_with_them(bench, record, a
     assert rows(bench) == []
     assert bench.warehouse.head() > head
     assert current(bench)
+
+
+def test_what_vanished_stops_its_date_until_it_is_named(bench, record, at) -> None:
+    """A lifecycle rule, a lost mount, a hand that slipped: an object that is gone takes no row with it, on a full reload neither; its
+    date takes nothing new until the object is back or named, and other dates load."""
+    gone = bench.deliver([record(at("2026-01-01 10:00"))])
+    bench.deliver([record(at("2026-01-01 11:00"))])
+    bench.warehouse.load(bench.archive, *WINDOW)
+    before, content = rows(bench), bench.archive.read(gone)
+    remove(bench, gone)
+    bench.deliver([record(at("2026-01-01 12:00"))])
+    bench.deliver([record(at("2026-01-02 12:00"))])
+    for reload in (None, WINDOW):
+        first, second, _ = bench.warehouse.load(bench.archive, *WINDOW, full_reload=reload, remove=["another"])
+        assert (first.rows, first.objects_loaded, second.rows) == (2, 0, 1)
+        assert len(first.errors) == 1 and first.errors[0].startswith(f"{gone} was loaded and is gone")
+        assert set(before) < set(rows(bench)) and second.errors == []
+    assert bench.warehouse.stopped(bench.archive, *WINDOW) == {DAY: first.errors[0]}
+    assert bench.warehouse.stopped(bench.archive, *WINDOW, frozen_before=NEXT) == {}
+    (frozen, *_) = bench.warehouse.load(bench.archive, *WINDOW, full_reload=WINDOW, frozen_before=NEXT)
+    assert (frozen.rows, frozen.objects_removed, frozen.errors) == (2, 0, []), "a frozen date is left as it is"
+    (first, *_) = bench.warehouse.load(bench.archive, *WINDOW, remove=[gone])
+    assert (first.rows, first.objects_removed, first.objects_loaded, first.errors) == (2, 1, 1, [])
+    bench.archive.put(gone, content)
+    (first, *_) = bench.warehouse.load(bench.archive, *WINDOW)
+    assert (first.rows, current(bench)) == (3, True)
+
+
+@pytest.mark.parametrize("accident", ["no marker", "another's marker", "nothing there"])
+def test_an_archive_that_is_not_the_one_loaded_before_changes_nothing(bench, record, at, accident: str) -> None:
+    """Of a mount that is not there, an emptied bucket or a wrong one, a load says so in one line for each date; every row stays."""
+    bench.deliver([record(at("2026-01-01 10:00"))])
+    bench.warehouse.load(bench.archive, *WINDOW)
+    known, before = bench.archive.marker(), rows(bench)
+    assert known
+    content = bench.archive.read(MARKER_KEY)
+    bench.deliver([record(at("2026-01-01 11:00"))])
+    if accident == "another's marker":
+        bench.archive.put(MARKER_KEY, b'{"archive_id": "another"}')
+    else:
+        remove(bench, MARKER_KEY)
+    if accident == "nothing there":
+        for item in bench.archive.objects(*WINDOW):
+            remove(bench, item.key)
+    for reload in (None, WINDOW):
+        loads = bench.warehouse.load(bench.archive, *WINDOW, full_reload=reload)
+        (line,) = loads[0].errors
+        assert known in line and "\n" not in line and f"{bench.archive}" in line
+    assert rows(bench) == before
+    assert bench.warehouse.stopped(bench.archive, *WINDOW) == {DAY: line}
+    if accident != "nothing there":
+        bench.archive.put(MARKER_KEY, content)
+        (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
+        assert (day.rows, day.errors) == (2, [])
+
+
+def test_a_warehouse_without_markers_adopts_its_archive(bench, record, at) -> None:
+    """A 0.1 warehouse knows no marker: the next load writes or takes it. An archive that is empty then is not taken for its own."""
+    key = bench.deliver([record(at("2026-01-01 10:00"))])
+    bench.warehouse.load(bench.archive, *WINDOW)
+    execute(bench, "delete from raw.archives")
+    remove(bench, MARKER_KEY)
+    content = bench.archive.read(key)
+    remove(bench, key)
+    (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
+    assert (day.rows, len(day.errors), bench.archive.marker()) == (1, 1, None)
+    bench.archive.put(key, content)
+    (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
+    assert (day.rows, day.errors) == (1, [])
+    assert bench.rows("select archive_id from raw.archives") == [(bench.archive.marker(),)]
+
+
+def test_of_two_that_mark_an_archive_one_wins_for_both(bench) -> None:
+    """Two loads of a new archive at the same moment must not come to know it by two names."""
+    assert bench.archive.mark("one") == "one"
+    assert bench.archive.mark("two") == "one" == bench.archive.marker()
+
+
+def test_an_empty_object_is_unreadable(bench, record, at) -> None:
+    """A file of no byte is no gzip file of nothing: somebody's upload broke off; it is named, as is half a file, and costs no other."""
+    key = bench.deliver([record(at("2026-01-01 10:00"))])
+    bench.archive.put(key.replace(".gz", "").rpartition("/")[0] + "/upload.jsonl.gz", b"")
+    (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
+    assert (day.rows, day.objects_loaded, len(day.errors)) == (1, 1, 1)
+    assert "upload.jsonl.gz is empty" in day.errors[0]
+
+
+def test_a_replaced_object_that_cannot_be_read_keeps_its_rows(bench, record, at) -> None:
+    """An object overwritten by half of another leaves what was loaded of it, until it can be read."""
+    key = bench.deliver([record(at("2026-01-01 10:00"))])
+    bench.warehouse.load(bench.archive, *WINDOW)
+    before = rows(bench)
+    bench.archive.put(key, bench.archive.read(key)[:30])
+    (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
+    assert (rows(bench), len(day.errors)) == (before, 1)
 
 
 def test_bad_lines_cost_nobody_and_are_kept(bench, record, at) -> None:
