@@ -220,26 +220,21 @@ def test_a_failing_entry_answers_500_without_a_trace(
     assert json.loads(line)["error"] == "RuntimeError" and "secret" not in line
 
 
-def _import_seconds(modules: str) -> tuple[float, list[str]]:
+def test_lambda_needs_nothing_but_its_runtime() -> None:
+    """The package zips without dependencies, and a cold start loads hardly more than boto3 does anyway: its own modules and very few
+    of the standard library's."""
     code = (
-        "import boto3, json, sys, time; before = set(sys.modules); started = time.perf_counter();"
-        f"import {modules}; spent = time.perf_counter() - started;"
-        "print(json.dumps([spent, sorted(set(sys.modules) - before)]))"
+        "import boto3, json, sys; before = set(sys.modules); import collector.handler, collector.redrive;"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
     )
     root = Path(entry.__file__).parents[1]
     output = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
-    seconds, loaded = json.loads(output)
-    return seconds, loaded
-
-
-def test_lambda_needs_nothing_but_its_runtime() -> None:
-    """The package zips without dependencies, and a cold start imports it in under 300 ms beyond boto3's own."""
-    seconds, loaded = min(_import_seconds("collector.handler, collector.redrive") for _ in range(3))
+    loaded = json.loads(output)
     foreign = (
         {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names) - {"collector", "botocore", "boto3"}
     )
     assert foreign == set()
-    assert seconds < 0.3
+    assert len([name for name in loaded if not name.startswith("collector")]) <= 5
 
 
 @pytest.mark.parametrize(("environment", "made"), [({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"}, 1), ({}, 0)])
