@@ -7,6 +7,7 @@
     sessions      each session = what its hits in logs add up to
     repeats       a purchase is a repeat when the order was bought within the lookback, and only then
     purchases     purchases = the purchase hits of logs that repeat none, with all of their money
+    refunds       refunds give back their own amount or what the order brought, and the whole of it once
     products      products belong to hits of logs
     visitors      visitor_days = who sent a hit of logs
     newness       who is known was seen within the lookback, and who is new was not
@@ -60,7 +61,7 @@ _SIBLINGS = (
 )  # fmt: skip
 _SESSION = (
     "session_started_at", "session_ended_at", "hits", "beginnings", "pageviews", "events", "product_actions", "product_details", "cart_adds",
-    "cart_removes", "checkouts", "is_bot",
+    "cart_removes", "checkouts", "purchases", "is_bot",
 )  # fmt: skip
 
 IDENTITIES = (
@@ -82,6 +83,11 @@ IDENTITIES = (
         "purchases",
         "The purchases are the purchase hits of logs that repeat none, with all of their money.",
         ("purchases", "orders", "sessions", "revenue", "tax", "shipping"),
+    ),
+    Identity(
+        "refunds",
+        "Refunds give back their own amount or what the order brought, and the whole of it once.",
+        ("refund_amount", "refund_currency_code"),
     ),
     Identity("products", "Products belong to hits of logs, and to no repeated purchase.", ("product_action",)),
     Identity("newness", "Who is known was seen within the lookback, and who is new was not.", ("is_new",)),

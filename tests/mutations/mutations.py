@@ -77,6 +77,11 @@ MUTATIONS = (
     Mutation("repeats after 29 days", _REPEATS, "{{ plus('purchase_at', var('lookback_days'), 'days') }}", "{{ plus('purchase_at', var('lookback_days') - 1, 'days') }}"),
     Mutation("repeats of any property", _REPEATS, "partition by tracking_id, transaction_id order by", "partition by transaction_id order by"),
     Mutation("repeats before the instant", _REPEATS, "is_purchase and event_at <= {{ plus(", "is_purchase and event_at < {{ plus("),
+    Mutation("bots' purchases make repeats", _REPEATS, "max(case when is_purchase and not is_bot and transaction_id is not null then event_at end)", "max(case when is_purchase and transaction_id is not null then event_at end)"),
+    Mutation("whole refunds count again", _REPEATS, "event_at <= {{ plus('whole_refund_at', var('lookback_days'), 'days') }}", "event_at <= {{ plus('whole_refund_at', 0, 'days') }}"),
+    Mutation("refunds of less than nothing", _REPEATS, "coalesce(abs(paid.revenue),", "coalesce(paid.revenue,"),
+    Mutation("refunds in no currency", _REPEATS, "coalesce(paid.currency_code, purchases.currency_code)", "paid.currency_code"),
+    Mutation("retries of any content", _DUPLICATES, ", contents.{{ retry_content() | join(\", contents.\") }}", ""),
     Mutation("repeats count again", _PURCHASES, "        and not is_repeat_purchase\n", ""),
     Mutation("products of repeats", _ACTIONS, "        and not (is_repeat_purchase and product_action = 'purchase')\n", ""),
     # sessions

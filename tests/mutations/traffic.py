@@ -42,6 +42,10 @@ _HITS: tuple[tuple[str, dict[str, str]], ...] = (
     ("03-01 10:20", _order("A1", "100.123456789", **_SHIRT, **_SHOES)),
     ("03-01 10:30", _order("A1", "100.123456789", **_SHIRT, **_SHOES)),
     ("03-01 11:20", {**_EUR, "pa": "refund", "ti": "A1", "tr": "30.25"}),
+    ("03-01 10:40", _order("S1", "70", cid="sam")),
+    ("03-01 18:00", _order("R3", "30")),
+    ("03-01 18:05", {"t": "event", "pa": "refund", "ti": "R3"}),
+    ("03-01 19:00", {"t": "transaction", "ti": "R2", "tr": "-30.5", "cu": "EUR"}),
     ("03-01 15:00", _order("A2", "10")),
     ("03-01 16:00", _order("A3", "20")),
     # A whole refund without an amount or a currency, and once more.
@@ -77,6 +81,9 @@ _HITS: tuple[tuple[str, dict[str, str]], ...] = (
     ("03-02 14:00:00.001", {"cid": "frank", "z": "79"}),
     ("03-01 12:01", {"cid": "gina", "z": "77"}),
     ("03-02 12:01:30", {"cid": "gina", "z": "77"}),
+    # The same name under which something else is sent.
+    ("03-02 14:30", {"cid": "frank", "z": "80"}),
+    ("03-02 14:31", {"cid": "frank", "z": "80", "dl": "https://shop.example/other"}),
     # Two currencies in an hour; no number, no currency, no amount.
     ("03-02 10:00", _order("H1", "50", cid="henry", tid="UA-2-1")),
     ("03-02 10:05", _order("H2", "60", cid="henry", tid="UA-2-1", cu="USD")),
@@ -101,6 +108,8 @@ _BOTS_HITS: tuple[tuple[str, dict[str, str]], ...] = (
     ("03-01 10:15", {"cid": "robot", "uid": "u-robot"}),
     ("03-01 10:16", _order("B1", "999", cid="robot", **_SHIRT)),
     ("03-01 10:17", {**_EUR, "cid": "robot", "pa": "refund", "ti": "B0", "tr": "999"}),
+    # A bot opens the thank-you page first; the order counts all the same.
+    ("03-01 10:18", _order("S1", "70", cid="robot")),
     # Once a bot and once not, in one session.
     ("03-01 18:00", {"cid": "half"}),
 )

@@ -11,15 +11,17 @@ with orders as (
 -- What may have made another a repeat, on dates that are behind or not built, too.
 accepted as (
     select
-        cast(log_id as varchar) as log_id,
-        lag(event_at) over (
-            partition by tracking_id, transaction_id order by event_at, received_at, event_id
+        cast(s.log_id as varchar) as log_id,
+        max(case when not coalesce(a.is_bot, false) then s.event_at end) over (
+            partition by s.tracking_id, s.transaction_id order by s.event_at, s.received_at, s.event_id
+            rows between unbounded preceding and 1 preceding
         ) as previous_at
-    from staging.stg_hits
+    from staging.stg_hits as s
+    left join events.user_agents as a on s.user_agent = a.user_agent
     where
-        event_date >= $lookback_start and event_date < $end
-        and (product_action = 'purchase' or hit_type = 'transaction')
-        and transaction_id is not null and quarantine_reason is null
+        s.event_date >= $lookback_start and s.event_date < $end
+        and (s.product_action = 'purchase' or s.hit_type = 'transaction')
+        and s.transaction_id is not null and s.quarantine_reason is null
 ),
 causeless as (
     select o.event_date, o.event_id, o.transaction_id

@@ -10,7 +10,10 @@ attempts as (
     select
         event_date, event_at, event_id, cache_buster, cast(log_id as varchar) as row_id,
         lag(event_at) over (
-            partition by tracking_id, visitor_id, cache_buster order by event_at, received_at, event_id
+            partition by
+                tracking_id, visitor_id, cache_buster, hit_type, product_action, transaction_id, document_location,
+                event_category, event_action, event_label
+            order by event_at, received_at, event_id
         ) as previous_at
     from staging.stg_hits
     where

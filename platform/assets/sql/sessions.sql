@@ -21,6 +21,12 @@ added as (
         count(case product_action when 'add' then 1 end) as cart_adds,
         count(case product_action when 'remove' then 1 end) as cart_removes,
         count(case product_action when 'checkout' then 1 end) as checkouts,
+        count(
+            case
+                when (product_action = 'purchase' or hit_type = 'transaction') and not is_refund and not is_repeat_purchase and not is_bot
+                    then 1
+            end
+        ) as purchases,
         count(case when not is_bot then 1 end) = 0 as is_bot
     from events.logs
     where
