@@ -22,9 +22,10 @@ from ingestion_path.dashboard import Dashboard
 from ingestion_path.delivery import DeliveryStream
 from ingestion_path.endpoint import Endpoint
 from ingestion_path.fallback import FallbackQueue, Redrive
-from ingestion_path.function import Function
+from ingestion_path.function import Function, FunctionArgs
 from ingestion_path.names import Names
 from ingestion_path.platform_environment import env_block
+from ingestion_path.public_address import PublicAddress
 from ingestion_path.snowpipe_ingestion import SnowpipeIngestion
 from ingestion_path.warehouse import Warehouse
 
@@ -59,31 +60,35 @@ fallback = FallbackQueue("fallback", names, opts=clouds)
 redrive = Redrive("redrive", names, fallback, delivery, keep_logs, opts=clouds)
 collector = Function(
     "collector",
-    function_name=f"{names.prefix}-collector",
-    handler="collector.handler.handler",
-    environment={
-        "DELIVERY_STREAM": delivery.stream.name,
-        "FALLBACK_QUEUE_URL": fallback.queue.url,
-        "METRICS_NAMESPACE": names.prefix,
-        "ALLOWED_ORIGINS": ",".join(config.endpoint.allowed_origins),
-        "TRACKING_IDS": ",".join(config.collector.tracking_ids),
-        "IP_MODE": config.collector.ip_mode,
-        "PRIVACY_SIGNALS": config.collector.privacy_signals,
-        "MAX_HIT_BYTES": str(config.collector.max_hit_bytes),
-        "MAX_BATCH_HITS": str(config.collector.max_batch_hits),
-        "MAX_BATCH_BYTES": str(config.collector.max_batch_bytes),
-    },
-    allowed={
-        "may-put-hits": policies.document(policies.put_hits, stream_arn=delivery.stream.arn),
-        "may-park-hits": policies.document(policies.park_hits, queue_arn=fallback.queue.arn),
-    },
-    timeout_seconds=10,
-    memory_mebibytes=config.collector.memory_mebibytes,
-    reserved_concurrency=config.collector.reserved_concurrency,
-    log_retention_days=keep_logs,
+    names,
+    FunctionArgs(
+        handler="collector.handler.handler",
+        environment={
+            "DELIVERY_STREAM": delivery.stream.name,
+            "FALLBACK_QUEUE_URL": fallback.queue.url,
+            "METRICS_NAMESPACE": names.prefix,
+            "ALLOWED_ORIGINS": ",".join(config.endpoint.allowed_origins),
+            "TRACKING_IDS": ",".join(config.collector.tracking_ids),
+            "IP_MODE": config.collector.ip_mode,
+            "PRIVACY_SIGNALS": config.collector.privacy_signals,
+            "MAX_HIT_BYTES": str(config.collector.max_hit_bytes),
+            "MAX_BATCH_HITS": str(config.collector.max_batch_hits),
+            "MAX_BATCH_BYTES": str(config.collector.max_batch_bytes),
+        },
+        allowed={
+            "may-put-hits": policies.document(policies.put_hits, stream_arn=delivery.stream.arn),
+            "may-park-hits": policies.document(policies.park_hits, queue_arn=fallback.queue.arn),
+        },
+        timeout_seconds=10,
+        memory_mebibytes=config.collector.memory_mebibytes,
+        reserved_concurrency=config.collector.reserved_concurrency,
+        log_retention_days=keep_logs,
+        release=config.collector.release,
+    ),
     opts=clouds,
 )
-endpoint = Endpoint("endpoint", names, collector, config.endpoint, keep_logs, opts=clouds)
+endpoint = Endpoint("endpoint", names, collector, config.endpoint, keep_logs, config.archive.protect, opts=clouds)
+address = PublicAddress("address", names, endpoint, config.address, config.archive.protect, opts=clouds)
 
 warehouse = Warehouse("warehouse", names, raw, config.archive.protect, opts=clouds)
 snowpipe = SnowpipeIngestion("snowpipe", names, archive, warehouse, config.snowflake, raw, opts=clouds)
@@ -113,8 +118,13 @@ alarms = alarms_for(
 alerts = Alerts("alerts", names, config.alerts, alarms, opts=clouds)
 Dashboard("dashboard", names, watched, [alarm.arn for alarm in alerts.alarms], opts=clouds)
 
-pulumi.export("endpoint", endpoint.url)
+pulumi.export("endpoint", address.url)
+pulumi.export("dnsTarget", address.dns_target)
 pulumi.export("bucket", archive.bucket.bucket)
+pulumi.export(
+    "collectorVersion",
+    {"live": collector.alias and collector.alias.function_version, "newest": collector.function.version},
+)
 pulumi.export("stream", delivery.stream.name)
 pulumi.export("database", warehouse.database.name)
 pulumi.export(
@@ -135,7 +145,7 @@ pulumi.export(
     env_block(
         {
             "INGEST_ENV": "production",
-            "COLLECT_URL": endpoint.url,
+            "COLLECT_URL": address.url,
             "AWS_REGION": config.account.region,
             "ARCHIVE_BUCKET": archive.bucket.bucket,
             "DELIVERY_STREAM": delivery.stream.name,

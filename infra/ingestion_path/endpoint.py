@@ -38,7 +38,7 @@ ACCESS_LOG = {
 
 
 class Endpoint(pulumi.ComponentResource):
-    """`api`, `stage`, `url` (the address of /collect) and `throttled`, the metric of requests answered with 429."""
+    """`api`, `stage` and `throttled`, the metric of requests answered with 429."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Endpoint(pulumi.ComponentResource):
         collector: Function,
         settings: EndpointSettings,
         log_retention_days: int,
+        protect: bool,
         opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__("clickstream:aws:Endpoint", name, None, opts)
@@ -66,13 +67,14 @@ class Endpoint(pulumi.ComponentResource):
                 "allow_credentials": True,
                 "max_age": 86_400,
             },
-            opts=inside,
+            # Its id is in the address of every client that has no domain in between.
+            opts=pulumi.ResourceOptions(parent=self, protect=protect),
         )
         integration = aws.apigatewayv2.Integration(
             f"{name}-collector",
             api_id=self.api.id,
             integration_type="AWS_PROXY",
-            integration_uri=collector.function.invoke_arn,
+            integration_uri=collector.invoke_arn,
             payload_format_version="2.0",
             timeout_milliseconds=(collector.timeout_seconds + 1) * 1000,
             opts=inside,
@@ -112,8 +114,7 @@ class Endpoint(pulumi.ComponentResource):
             },
             opts=inside,
         )
-        self.url = pulumi.Output.concat(self.api.api_endpoint, "/collect")
-        self.register_outputs({"url": self.url})
+        self.register_outputs({"api": self.api.id})
 
     def _route(
         self, name: str, method: str, path: str, integration: aws.apigatewayv2.Integration, collector: Function
@@ -125,6 +126,7 @@ class Endpoint(pulumi.ComponentResource):
             f"{label}-may-invoke",
             action="lambda:InvokeFunction",
             function=collector.function.name,
+            qualifier=collector.alias.name if collector.alias else None,
             principal="apigateway.amazonaws.com",
             source_arn=pulumi.Output.concat(self.api.execution_arn, f"/*/{method}{path}"),
             opts=inside,

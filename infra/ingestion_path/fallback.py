@@ -14,7 +14,7 @@ import pulumi_aws as aws
 
 from . import policies
 from .delivery import DeliveryStream
-from .function import Function
+from .function import Function, FunctionArgs
 from .names import Names
 
 TWO_WEEKS = 14 * 24 * 3600
@@ -73,16 +73,18 @@ class Redrive(pulumi.ComponentResource):
         super().__init__("clickstream:aws:Redrive", name, None, opts)
         function = Function(
             name,
-            function_name=f"{names.prefix}-redrive",
-            handler="collector.redrive.handler",
-            environment={"DELIVERY_STREAM": delivery.stream.name, "METRICS_NAMESPACE": names.redrive_namespace},
-            allowed={
-                "may-put-hits": policies.document(policies.put_hits, stream_arn=delivery.stream.arn),
-                "may-read-parked": policies.document(policies.redeliver_parked_hits, queue_arn=fallback.queue.arn),
-            },
-            timeout_seconds=REDRIVE_SECONDS,
-            memory_mebibytes=256,
-            log_retention_days=log_retention_days,
+            names,
+            FunctionArgs(
+                handler="collector.redrive.handler",
+                environment={"DELIVERY_STREAM": delivery.stream.name, "METRICS_NAMESPACE": names.redrive_namespace},
+                allowed={
+                    "may-put-hits": policies.document(policies.put_hits, stream_arn=delivery.stream.arn),
+                    "may-read-parked": policies.document(policies.redeliver_parked_hits, queue_arn=fallback.queue.arn),
+                },
+                timeout_seconds=REDRIVE_SECONDS,
+                memory_mebibytes=256,
+                log_retention_days=log_retention_days,
+            ),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.function = function.function

@@ -72,6 +72,43 @@ class EndpointSettings:
 
 
 @dataclass(frozen=True)
+class AddressSettings:
+    """The address that clients send to: a domain with its zone or its certificate, CloudFront with at most so many
+    requests of one address in five minutes; or neither.
+    """
+
+    domain_name: str | None
+    hosted_zone_id: str | None
+    certificate_arn: str | None
+    cloud_front: bool
+    requests_per_address: int
+
+    def __post_init__(self) -> None:
+        given = [value for value in (self.hosted_zone_id, self.certificate_arn) if value]
+        if self.domain_name and len(given) != 1:
+            refuse("domainName", "needs either hostedZoneId (a zone of this account) or certificateArn, and not both")
+        if given and not self.domain_name:
+            refuse("domainName", "is missing: hostedZoneId and certificateArn are of no use without it")
+        region = (self.certificate_arn or "::::").split(":")[3]
+        if self.cloud_front and self.certificate_arn and region != "us-east-1":
+            refuse("certificateArn", f"is of {region}: CloudFront takes certificates of us-east-1 only")
+
+
+@dataclass(frozen=True)
+class Release:
+    """Which published version of the collector serves (None: the newest), and how many percent of the calls the newest
+    one gets beside it.
+    """
+
+    version: str | None
+    canary_percent: int
+
+    def __post_init__(self) -> None:
+        if self.canary_percent and not self.version:
+            refuse("canaryPercent", "needs collectorVersion, the version that serves the other calls")
+
+
+@dataclass(frozen=True)
 class CollectorSettings:
     """What the collector function may use, its privacy rules and its limits (they mean what `collector/settings.py`
     says).
@@ -85,6 +122,7 @@ class CollectorSettings:
     max_hit_bytes: int
     max_batch_hits: int
     max_batch_bytes: int
+    release: Release
 
     def __post_init__(self) -> None:
         if self.max_batch_bytes < self.max_hit_bytes:
@@ -155,11 +193,18 @@ class Settings:
     archive: ArchiveSettings
     delivery: DeliverySettings
     endpoint: EndpointSettings
+    address: AddressSettings
     collector: CollectorSettings
     alerts: AlertSettings
     snowflake: SnowflakeSettings
 
     def __post_init__(self) -> None:
+        if self.address.cloud_front and self.collector.ip_mode != "drop":
+            refuse(
+                "ipMode",
+                f"is {self.collector.ip_mode}: behind CloudFront each hit would be kept under one of CloudFront's "
+                "addresses, not the visitor's. Set it to drop, or leave cloudFront out",
+            )
         region, quota = self.account.region, self.delivery.quota_mebibytes
         taken = quotas.hits_per_second(region, quota)
         if self.endpoint.throttle_rate > taken:

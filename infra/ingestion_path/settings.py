@@ -15,11 +15,13 @@ import pulumi
 from . import quotas
 from .setting_groups import (
     Account,
+    AddressSettings,
     AlertSettings,
     ArchiveSettings,
     CollectorSettings,
     DeliverySettings,
     EndpointSettings,
+    Release,
     Settings,
     SnowflakeSettings,
 )
@@ -73,6 +75,18 @@ def read() -> Settings:
             throttle_rate=reader.number("throttleRate", 1, 100_000, 500),
             throttle_burst=reader.number("throttleBurst", 1, 100_000, 1000),
         ),
+        address=AddressSettings(
+            domain_name=reader.optional_text(
+                "domainName", r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a domain in lower case, such as collect.shop.example"
+            ),
+            hosted_zone_id=reader.optional_text("hostedZoneId", r"Z[A-Z0-9]+", "the id of a Route 53 zone"),
+            certificate_arn=reader.optional_text(
+                "certificateArn", r"arn:aws:acm:[a-z0-9-]+:\d{12}:certificate/\S+", "the ARN of an ACM certificate"
+            ),
+            cloud_front=reader.flag("cloudFront", False),
+            # The firewall counts over five minutes, ten requests at least.
+            requests_per_address=reader.number("requestsPerAddress", 10, 2_000_000_000, 3000),
+        ),
         collector=CollectorSettings(
             memory_mebibytes=reader.number("collectorMemoryMebibytes", 128, 10_240, 512),
             reserved_concurrency=reader.optional_number("reservedConcurrency", 1, 100_000),
@@ -83,6 +97,10 @@ def read() -> Settings:
             max_hit_bytes=reader.number("maxHitBytes", 64, 65_536, 8192),
             max_batch_hits=reader.number("maxBatchHits", 1, 500, 20),
             max_batch_bytes=reader.number("maxBatchBytes", 64, 3_145_728, 16_384),
+            release=Release(
+                version=reader.optional_text("collectorVersion", r"[1-9]\d*", "a version's number"),
+                canary_percent=reader.number("canaryPercent", 0, 99, 0),
+            ),
         ),
         alerts=AlertSettings(
             email=reader.text("alertEmail", r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),

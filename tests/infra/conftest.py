@@ -74,6 +74,22 @@ def staging() -> Graph:
     return run_program("staging")
 
 
+@pytest.fixture(scope="session")
+def own_domain() -> Graph:
+    """Production with a domain of its own."""
+    from infra_harness import OWN_DOMAIN, run_program
+
+    return run_program("production", config=OWN_DOMAIN)
+
+
+@pytest.fixture(scope="session")
+def fronted() -> Graph:
+    """Production with a domain, CloudFront and a firewall in front."""
+    from infra_harness import FRONTED, run_program
+
+    return run_program("production", config=FRONTED)
+
+
 @pytest.fixture(scope="module")
 def applied() -> Iterator[AppliedWorld]:
     """The production example, applied to a moto server of its own."""

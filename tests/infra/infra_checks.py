@@ -34,8 +34,10 @@ EDGES = (
 # The circle must stay open: the integration may not wait for the role that trusts it.
 NO_EDGES = (("snowpipe-integration", "snowpipe-role"),)
 
+# What clients know; a record of a zone, not the one that proves a certificate.
+ADDRESSES = ("Api", "DomainName", "Distribution")
 EXPORTS = {
-    "endpoint", "bucket", "stream", "database", "roles", "readersWarehouse", "snowflakeAccountSql", "stuckQueue", "platformPolicy", "env",
+    "endpoint", "bucket", "stream", "database", "roles", "readersWarehouse", "snowflakeAccountSql", "stuckQueue", "dnsTarget", "collectorVersion", "platformPolicy", "env",
 }  # fmt: skip
 ENV_NAMES = [
     "INGEST_ENV", "COLLECT_URL", "AWS_REGION", "ARCHIVE_BUCKET", "DELIVERY_STREAM", "SNOWFLAKE_ACCOUNT",
@@ -106,6 +108,7 @@ def protection_problems(graph: Graph, protected: bool) -> list[str]:
     bucket = find(graph, "archive Bucket")
     # Whatever is declared of the bucket, the next setting included: without it the data would lie open, or be aged out.
     holders += [node for node in graph.nodes.values() if node.custom and node.parent == bucket.parent]
+    holders += [node for type_ in ADDRESSES for node in graph.of(type_)]
     problems = [f"{node.name}: protect is not {protected}" for node in holders if node.protect is not protected]
     if bucket.inputs["forceDestroy"] is protected:
         problems.append("archive: forceDestroy contradicts protection")

@@ -36,6 +36,8 @@ SECRETS = {
     "clickstream:snowflakeAdminPrivateKey": "-----BEGIN PRIVATE KEY-----\nnot-a-real-key\n-----END PRIVATE KEY-----\n",
     "clickstream:snowflakeExternalId": EXTERNAL_ID,
 }
+OWN_DOMAIN = {"clickstream:domainName": "collect.shop.example", "clickstream:hostedZoneId": "Z0123456789"}
+FRONTED = {**OWN_DOMAIN, "clickstream:cloudFront": "true", "clickstream:ipMode": "drop"}
 UNKNOWN = "<unknown until deployed>"
 
 
@@ -153,6 +155,10 @@ class RecordingMonitor(pulumi_mocks.MockMonitor):
         return super().RegisterResourceOutputs(request)
 
 
+def _invoke_arn(arn: str) -> str:
+    return f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations"
+
+
 def outputs_of(type_: str, name: str, inputs: Mapping[str, Any], account: str) -> dict[str, Any]:
     """What the clouds would say of a resource, as far as the program reads it."""
     given = inputs.get("name", name)
@@ -175,12 +181,25 @@ def outputs_of(type_: str, name: str, inputs: Mapping[str, Any], account: str) -
             return {"arn": f"arn:aws:cloudwatch:{at}:alarm:{given}"}
         case "Topic":
             return {"arn": f"arn:aws:sns:{at}:{given}"}
+        case "Alias":
+            arn = f"arn:aws:lambda:{at}:function:{inputs['functionName']}:{given}"
+            return {"arn": arn, "invokeArn": _invoke_arn(arn)}
+        case "Certificate":
+            arn = f"arn:aws:acm:{inputs.get('region', REGION)}:{account}:certificate/made"
+            proof = {"resourceRecordName": "_proof", "resourceRecordType": "CNAME", "resourceRecordValue": "_value"}
+            return {"arn": arn, "domainValidationOptions": [proof]}
+        case "Record":
+            return {"fqdn": inputs["name"]}
+        case "DomainName":
+            target = {"targetDomainName": f"d-1.execute-api.{REGION}.amazonaws.com", "hostedZoneId": "ZREGIONAL"}
+            return {"domainNameConfiguration": {**inputs["domainNameConfiguration"], **target}}
+        case "Distribution":
+            return {"domainName": "d111.cloudfront.net", "hostedZoneId": "ZGLOBAL"}
+        case "WebAcl":
+            return {"arn": f"arn:aws:wafv2:us-east-1:{account}:global/webacl/{given}/made"}
         case "Function":
             arn = f"arn:aws:lambda:{at}:function:{given}"
-            return {
-                "arn": arn,
-                "invokeArn": f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations",
-            }
+            return {"arn": arn, "version": "7", "invokeArn": _invoke_arn(arn)}
         case "Api":
             return {
                 "id": "a1b2c3",

@@ -50,9 +50,13 @@ class HttpApi:
         }
         self._routes = {node.inputs["routeKey"]: node for node in graph.of("aws:apigatewayv2/route:Route")}
         self._permissions = [node.inputs for node in graph.of("aws:lambda/permission:Permission")]
-        self._function_names = {
-            self._of(node)["invokeArn"]: node.inputs["name"] for node in graph.of("aws:lambda/function:Function")
+        # How a function may be called: by its name, or by an alias of it.
+        self._callees: dict[str, tuple[str, str | None]] = {
+            self._of(node)["invokeArn"]: (node.inputs["name"], None)
+            for node in graph.of("aws:lambda/function:Function")
         }
+        for node in graph.of("aws:lambda/alias:Alias"):
+            self._callees[self._of(node)["invokeArn"]] = (node.inputs["functionName"], node.inputs["name"])
 
     def request(
         self, method: str, path: str, query: str = "", headers: Mapping[str, str] | None = None, body: bytes = b""
@@ -75,7 +79,7 @@ class HttpApi:
         integration = self._integrations[route.inputs["target"].removeprefix("integrations/")].inputs
         assert integration["integrationType"] == "AWS_PROXY" and integration["payloadFormatVersion"] == "2.0"
         uri = integration["integrationUri"]
-        if not self._may_invoke(self._function_names[uri], method, path):
+        if not self._may_invoke(*self._callees[uri], method, path):
             return Answer(500, {}, b'{"message":"Internal Server Error"}')
         answer = self._functions[uri](_event(method, path, query, sent, body))
         returned = {name.lower(): value for name, value in answer.get("headers", {}).items()}
@@ -85,9 +89,10 @@ class HttpApi:
     def _of(self, node: Node) -> Mapping[str, Any]:
         return self._outputs[node.urn]
 
-    def _may_invoke(self, function: str, method: str, path: str) -> bool:
+    def _may_invoke(self, function: str, alias: str | None, method: str, path: str) -> bool:
         return any(
             permission["function"] == function
+            and permission.get("qualifier") == alias
             and permission["principal"] == "apigateway.amazonaws.com"
             and fnmatch.fnmatchcase(f"{self._execution_arn}/$default/{method}{path}", permission["sourceArn"])
             for permission in self._permissions

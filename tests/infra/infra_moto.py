@@ -171,12 +171,27 @@ def _function(world: Clients, given: dict[str, Any]) -> Made:
         Environment={"Variables": given["environment"]["variables"]},
         LoggingConfig=upper_first(logging),
         Code={"ZipFile": packed.getvalue()},
+        Publish=given["publish"],
     )
     if given["reservedConcurrentExecutions"] >= 0:
         world.client("lambda").put_function_concurrency(
             FunctionName=given["name"], ReservedConcurrentExecutions=given["reservedConcurrentExecutions"]
         )
-    arn = made["FunctionArn"]
+    # With Publish AWS names the version in the ARN; the provider's `arn` has none.
+    arn = made["FunctionArn"].removesuffix(f":{made['Version']}")
+    return given["name"], {
+        "arn": arn,
+        "version": made["Version"],
+        "invokeArn": f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations",
+    }
+
+
+def _alias(world: Clients, given: dict[str, Any]) -> Made:
+    routing = {"RoutingConfig": upper_first(given["routingConfig"])} if given.get("routingConfig") else {}
+    made = world.client("lambda").create_alias(
+        FunctionName=given["functionName"], Name=given["name"], FunctionVersion=given["functionVersion"], **routing
+    )
+    arn = made["AliasArn"]
     return given["name"], {
         "arn": arn,
         "invokeArn": f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations",
@@ -203,6 +218,7 @@ def _permission(world: Clients, given: dict[str, Any]) -> Made:
         Action=given["action"],
         Principal=given["principal"],
         SourceArn=given["sourceArn"],
+        **({"Qualifier": given["qualifier"]} if "qualifier" in given else {}),
     )
     return statement, {}
 
@@ -378,6 +394,7 @@ MAKERS: dict[str, Callable[[Clients, dict[str, Any]], Made]] = {
     "Queue": _queue,
     "QueuePolicy": _queue_policy,
     "Function": _function,
+    "Alias": _alias,
     "EventSourceMapping": _event_source,
     "Permission": _permission,
     "Api": _api,

@@ -32,7 +32,7 @@ class RunningPath:
         self.collector, self.redrive = run("collector"), run("redrive")
         self._seconds = [(process, process.seconds_left) for process in (self.collector, self.redrive)]
         outputs = self._world.outputs(applied.graph)
-        arn = outputs[function_node(applied.graph, "collector").urn]["invokeArn"]
+        arn = outputs[applied.graph.named("collector-live").urn]["invokeArn"]
         self.api = HttpApi(applied.graph, outputs, {arn: self.collector.invoke})
         self.bucket = applied.graph.exports["bucket"]
         self.parked = self._world.made["aws:sqs/queue:Queue", "fallback"]["url"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from infra_harness import INFRA, ROOT, Graph, run_program
 
 # Whatever names a visitor, or repeats what one sent.

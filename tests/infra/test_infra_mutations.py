@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 from infra_access_checks import lint_problems, policy_problems, resource_policy_problems, trust_problems
+from infra_address_checks import address_problems, release_problems
 from infra_alarms import alarm_problems, alarm_state_problems, dashboard_problems
 from infra_checks import (
     edge_problems,
@@ -23,7 +24,7 @@ from infra_checks import (
     structure_problems,
     tag_problems,
 )
-from infra_harness import INFRA, ROOT, Graph, run_program
+from infra_harness import FRONTED, INFRA, OWN_DOMAIN, ROOT, Graph, run_program
 from infra_path_checks import (
     announcement_problems,
     archive_problems,
@@ -55,16 +56,33 @@ class Mutation(NamedTuple):
     old: str
     new: str
     check: Callable[[Graph], list[str]]
+    config: dict[str, str] = {}  # noqa: RUF012  (a NamedTuple's default; nobody changes it)
 
 
 MUTATIONS = [
+    # address and release
+    Mutation("API unprotected", "ingestion_path/endpoint.py", "protect=protect)", "protect=False)", unprotected),
+    Mutation("domain unprotected", "ingestion_path/public_address.py", "protect=protect)", "protect=False)", unprotected, OWN_DOMAIN),
+    Mutation("pixels cached", "ingestion_path/public_address.py", '"cache_policy_id": CACHING_DISABLED', '"cache_policy_id": "658327ea-f89d-4fab-a63d-7e88639e58f6"', address_problems, FRONTED),
+    Mutation("query strings dropped", "ingestion_path/public_address.py", '"origin_request_policy_id": ALL_VIEWER_EXCEPT_HOST', '"origin_request_policy_id": "acba4595-bd28-49b8-b9fe-13317c0390fa"', address_problems, FRONTED),
+    Mutation("POST redirected to GET", "ingestion_path/public_address.py", '"viewer_protocol_policy": "https-only"', '"viewer_protocol_policy": "redirect-to-https"', address_problems, FRONTED),
+    Mutation("no firewall", "ingestion_path/public_address.py", "web_acl_id=firewall.arn,", 'web_acl_id="",', address_problems, FRONTED),
+    Mutation("counts without blocking", "ingestion_path/public_address.py", '{"block": {"custom_response": {"response_code": 429}}}', '{"count": {}}', address_problems, FRONTED),
+    Mutation("one limit for all", "ingestion_path/public_address.py", '"aggregate_key_type": "IP"', '"aggregate_key_type": "CONSTANT"', address_problems, FRONTED),
+    Mutation("firewall keeps hits", "ingestion_path/public_address.py", '"sampled_requests_enabled": False', '"sampled_requests_enabled": True', address_problems, FRONTED),
+    Mutation("certificate of the wrong region", "ingestion_path/public_address.py", "self._certificate(GLOBAL_REGION)", "self._certificate(None)", address_problems, FRONTED),
+    Mutation("old TLS", "ingestion_path/public_address.py", '"TLS_1_2"', '"TLS_1_0"', address_problems, OWN_DOMAIN),
+    Mutation("clients told the API's id", "ingestion_path/public_address.py", "host = settings.domain_name", 'host = "a1b2c3.example"', address_problems, OWN_DOMAIN),
+    Mutation("past the alias", "ingestion_path/endpoint.py", "integration_uri=collector.invoke_arn", "integration_uri=collector.function.invoke_arn", release_problems),
+    Mutation("alias not to be called", "ingestion_path/endpoint.py", "qualifier=collector.alias.name if collector.alias else None,", "", release_problems),
+    Mutation("nothing to roll back to", "ingestion_path/function.py", "publish=args.release is not None", "publish=False", release_problems),
     # environment and code
     Mutation("variable renamed", "__main__.py", '"FALLBACK_QUEUE_URL"', '"FALLBACK_QUEUE"', environment_problems),
     Mutation("parks in the wrong queue", "__main__.py", "fallback.queue.url", "fallback.stuck.url", environment_problems),
     Mutation("value the collector refuses", "__main__.py", "config.collector.ip_mode", '"hash"', environment_problems),
     Mutation("redrive without its stream", "ingestion_path/fallback.py", '"DELIVERY_STREAM"', '"STREAM"', environment_problems),
     Mutation("Intel", "ingestion_path/function.py", '"arm64"', '"x86_64"', function_problems),
-    Mutation("log kept for ever", "ingestion_path/function.py", "retention_in_days=log_retention_days", "skip_destroy=False", function_problems),
+    Mutation("log kept for ever", "ingestion_path/function.py", "retention_in_days=args.log_retention_days", "skip_destroy=False", function_problems),
     # policies
     Mutation("any stream", "ingestion_path/policies.py", '["firehose:PutRecordBatch"], [stream_arn]', '["firehose:PutRecordBatch"], ["*"]', policy_problems),
     Mutation("any call on the stream", "ingestion_path/policies.py", '"firehose:PutRecordBatch"', '"firehose:*"', policy_problems),
@@ -169,4 +187,6 @@ def test_defect_is_noticed(mutation: Mutation, copy: Path) -> None:
     source = file.read_text()
     assert mutation.old in source, f"{mutation.file} no longer says {mutation.old!r}: mend this row"
     file.write_text(source.replace(mutation.old, mutation.new))
-    assert mutation.check(run_program("production", folder=copy)), f"{mutation.name} went unnoticed"
+    assert mutation.check(run_program("production", config=mutation.config, folder=copy)), (
+        f"{mutation.name} went unnoticed"
+    )

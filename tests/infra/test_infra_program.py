@@ -6,15 +6,24 @@ import re
 from collections.abc import Callable
 
 import infra_access_checks
+import infra_address_checks
 import infra_alarms
 import infra_checks
 import infra_path_checks
 import infra_snowflake_checks
 import pytest
-from infra_harness import ROOT, UNKNOWN, Graph, run_program
+from infra_harness import FRONTED, OWN_DOMAIN, ROOT, UNKNOWN, Graph, run_program
 from infra_shape import node_problems, shape_problems
 
-MODULES = (infra_alarms, infra_checks, infra_path_checks, infra_access_checks, infra_snowflake_checks)
+MODULES = (
+    infra_address_checks,
+    infra_alarms,
+    infra_checks,
+    infra_path_checks,
+    infra_access_checks,
+    infra_snowflake_checks,
+)
+STACKS = ["production", "staging", "own_domain", "fronted"]
 CHECKS: dict[str, Callable[[Graph], list[str]]] = {
     name: check
     for module in MODULES
@@ -24,9 +33,11 @@ CHECKS: dict[str, Callable[[Graph], list[str]]] = {
 
 
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("stack", ["production", "staging"])
+@pytest.mark.parametrize("stack", STACKS)
 def test_program_has_no_problem(check: str, stack: str, request: pytest.FixtureRequest) -> None:
-    """Both example stacks pass every check; what each protects is said in its docstring."""
+    """Both example stacks pass every check, and production with each kind of address; what each check protects is said
+    in its docstring.
+    """
     assert CHECKS[check](request.getfixturevalue(stack)) == []
 
 
@@ -40,7 +51,7 @@ def test_data_is_protected_unless_the_stack_says_otherwise(
     assert infra_checks.protection_problems(request.getfixturevalue(stack), protected) == []
 
 
-@pytest.mark.parametrize("stack", ["production", "staging"])
+@pytest.mark.parametrize("stack", STACKS)
 def test_inputs_have_the_shape_of_the_sdk(stack: str, request: pytest.FixtureRequest) -> None:
     """The mocks take any nested key and any scalar: misspelt or mistyped inputs would first fail on `pulumi up`."""
     assert shape_problems(request.getfixturevalue(stack)) == []
@@ -65,6 +76,12 @@ def test_first_preview_needs_nothing_that_only_a_deployment_knows(production: Gr
     assert sorted(preview.nodes) == sorted(production.nodes)
     assert preview.exports["endpoint"] == UNKNOWN
     assert infra_checks.edge_problems(preview) == []
+
+
+def test_first_preview_of_an_address_needs_nothing_either(own_domain: Graph, fronted: Graph) -> None:
+    """Neither certificate, nor proof, nor distribution is known then."""
+    for graph, config in ((own_domain, OWN_DOMAIN), (fronted, FRONTED)):
+        assert sorted(run_program("production", config=config, preview=True).nodes) == sorted(graph.nodes)
 
 
 def test_every_collector_route_stands_in_the_collector() -> None:
