@@ -2,18 +2,9 @@
     Hits, enriched and sessionized: one row an accepted hit that repeats no other.
 #}
 {% macro select_logs(scope="window") -%}
-{%- set numbers = {
-    "revenue_number": "transaction_revenue", "tax_number": "transaction_tax", "shipping_number": "transaction_shipping",
-    "event_number": "event_value"
-} -%}
 with hits as (
 
-    select
-        *,
-        {%- for number, text in numbers.items() %}
-        {{ to_decimal(text) }} as {{ number }}{{ "," if not loop.last }}
-        {%- endfor %}
-    from {{ ref('stg_hits') }}
+    select * from {{ ref('stg_hits') }}
     where {{ in_window(scope=scope) }}
 
 ),

@@ -18,7 +18,7 @@ with movements as (
     select
         log_id, event_id, event_date, event_at, received_at, tracking_id, visitor_id, cache_buster, user_agent, currency_code,
         {{ retry_content() | join(", ") }},
-        {{ to_decimal('transaction_revenue') }} as revenue
+        revenue_number as revenue
     from {{ ref('stg_hits') }}
     where
         quarantine_reason is null
