@@ -154,7 +154,7 @@ def _judge_hit(text: str, call: _Call) -> Verdict:
         if settings.tracking_ids and str(hit.get("tid")) not in settings.tracking_ids:
             raise Refusal(403, "tracking_id_not_allowed", "parameter tid (tracking id) is not one that is taken here")
         source = call.source
-        if privacy.scrub_hit(hit, settings.ip_mode, text) is not settings.ip_mode:
+        if privacy.scrub_hit(hit, settings.ip_mode) is not settings.ip_mode:
             source = privacy.truncated(source)
         event_id = new_event_id()
         record = build_record(

@@ -53,7 +53,7 @@ def scrub(payload: str, cut: Cut) -> str | None:
 
 def hides_address(text: str) -> bool:
     """Whether a text mentions the override and has something like an address."""
-    return count("uip", text) > 0 and _has_address(text)
+    return _has_address(text) and count("uip", text) > 0
 
 
 def _is_read(text: str) -> bool:

@@ -78,10 +78,9 @@ def stored_override(value: Any, mode: IpMode) -> str | None:
     return truncate_address(value) if isinstance(value, str) and mode is not IpMode.DROP else None
 
 
-def scrub_hit(hit: Hit, mode: IpMode, text: str | None = None) -> IpMode:
+def scrub_hit(hit: Hit, mode: IpMode) -> IpMode:
     """Cut the hit's own addresses in place (`uip` in whatever spelling, at whatever depth), whatever the mode; give the
-    mode that holds for the caller's address. `text` is what the hit was read from: most say at a glance that nothing is
-    wrapped in them.
+    mode that holds for the caller's address.
 
     `aip` asks for truncation by being there: `aip=0` asks for it as well.
     """
@@ -89,10 +88,13 @@ def scrub_hit(hit: Hit, mode: IpMode, text: str | None = None) -> IpMode:
     names = _telling_names(tuple(hit))
     if names:
         _scrub_names(hit, names, mode, words)
-    if text is None or "[" in text or text.find("{", 1) > 0:
+    try:
+        may_wrap = _may_wrap_override("\n".join(hit.values()))
+    except TypeError:  # something is nested
+        may_wrap = True
         for value in hit.values():
             _scrub_nested(value, mode, words)
-    if text is None or _may_wrap_override(text):
+    if may_wrap:
         for name, value in hit.items():
             hit[name] = _scrub_texts(value, mode)
     return IpMode.TRUNCATE if mode is IpMode.FULL and "aip" in words else mode
@@ -125,10 +127,10 @@ def _scrub_nested(value: Any, mode: IpMode, words: set[str]) -> None:
             _scrub_nested(item, mode, words)
 
 
-def _may_wrap_override(text: str) -> bool:
-    """Whether a value of this hit's text may be JSON, a form or a URL with an override of its own. Quick, and rarely so:
-    the word itself, or an escape within an escape that may spell it."""
-    return "uip" in text.lower() or ("\\" in text and "\\u00" in text) or ("%" in text and "%25" in text)
+def _may_wrap_override(values: str) -> bool:
+    """Whether one of a hit's values may be JSON, a form or a URL with an override of its own. Quick, and mostly not so:
+    the word itself, or letters and escapes that may spell it."""
+    return "uip" in values.lower() or "%" in values or "\\" in values or not values.isascii()
 
 
 def _scrub_texts(value: Any, mode: IpMode) -> Any:

@@ -218,7 +218,11 @@ def test_a_parsed_payload_is_written_anew_with_its_other_values() -> None:
 )
 def test_accepted_hits_keep_no_whole_address(name: str, address: str) -> None:
     """`uip ` and `UIP` once went to disk whole: as a form, as JSON, nested, with a good override beside it."""
-    hit = {"t": "event", "cid": "1", "uip": "198.51.100.9"}
+    for hit in ({"t": "event", "cid": "1"}, {"t": "event", "cid": "1", "uip": "198.51.100.9"}):
+        _assert_accepted_without(hit, name, address)
+
+
+def _assert_accepted_without(hit: dict[str, str], name: str, address: str) -> None:
     bodies = [
         urlencode({**hit, name: address}),
         json.dumps({**hit, name: address}),
@@ -228,6 +232,7 @@ def test_accepted_hits_keep_no_whole_address(name: str, address: str) -> None:
         json.dumps({**hit, "x": [json.dumps({"y": json.dumps({name: address})})]}),
         urlencode({**hit, "dl": "https://shop.example/?" + urlencode({name: address})}),
         urlencode({**hit, "x": f"<hit {name}='{address}'/>"}),
+        json.dumps({**hit, "x": f"b\n\n{name}={address}"}, ensure_ascii=False),
     ]
     for body in bodies:
         request = Request("POST", "/collect", "", {}, body.encode(), "collect.example", None)
