@@ -7,11 +7,13 @@ turns one into the other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from dagster import BackfillPolicy, DailyPartitionsDefinition
+
+from ingestion_platform.windows import ranges
 
 ONE_DAY = timedelta(days=1)
 
@@ -76,6 +78,11 @@ def window(keys: list[str]) -> Window:
     if not days:
         raise PartitionError("no partition was chosen: choose dates to materialize")
     return Window(days[0], days[-1] + ONE_DAY)
+
+
+def listed(days: Iterable[date]) -> str:
+    """Dates in words: "2026-01-01 to 2026-01-03, 2026-01-07"; empty for none."""
+    return ", ".join(f"{Window(*found)}" for found in ranges(days))
 
 
 def range_tags(chosen: Window) -> Mapping[str, str]:

@@ -21,6 +21,21 @@
     {{ return(moment + modules.datetime.timedelta(days=days, minutes=minutes)) }}
 {%- endmacro %}
 
+{#
+    The first date that is modelled, PARTITIONS_START. What arrived before it is not read, whoever loaded it; what happened before it
+    and arrived later is quarantined under it. Without the variable everything is modelled.
+#}
+{% macro first_date() -%}
+    cast('{{ env_var("PARTITIONS_START", "") or "1970-03-01" }}' as date)
+{%- endmacro %}
+
+{# Dates before the first one count as it: the quarantine of the first date looks back without a bound. #}
+{% macro in_window_or_before() -%}
+    {%- set first = env_var("PARTITIONS_START", "") or "1970-03-01" -%}
+    {%- set start = _window_bound("event_time_start", "1970-03-01", 0, 0).strftime("%Y-%m-%d") -%}
+    {%- if start <= first -%} event_date < {{ window_end() }} {%- else -%} {{ in_window() }} {%- endif -%}
+{%- endmacro %}
+
 {% macro window_start(days=0) -%}
     cast('{{ _window_bound("event_time_start", "1970-03-01", days, 0).strftime("%Y-%m-%d") }}' as date)
 {%- endmacro %}

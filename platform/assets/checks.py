@@ -73,8 +73,8 @@ def specs(daily: DailyPartitionsDefinition | None) -> Mapping[str, AssetCheckSpe
 
 _BOOKS_SQL = """
 with counted as (
-    select event_date, count(*) as raw_rows, 0 as logs, 0 as duplicates, 0 as quarantined
-    from raw.logs where event_date >= ? and event_date < ? group by event_date
+    select greatest(event_date, cast(? as date)) as event_date, count(*) as raw_rows, 0 as logs, 0 as duplicates, 0 as quarantined
+    from raw.logs where event_date >= ? and event_date < ? and arrival_date >= ? group by 1
     union all
     select arrival_date, count(*), 0, 0, 0
     from raw.bad_lines where arrival_date >= ? and arrival_date < ? group by arrival_date
@@ -95,10 +95,14 @@ from counted group by event_date order by event_date
 _NEWEST_SQL = "select max(event_at) from raw.logs where event_date >= ?"
 
 
-def books(warehouse: Warehouse, chosen: Window) -> list[Verdict]:
-    """Whether every raw row of each date is modelled, a counted duplicate or in quarantine."""
+def books(warehouse: Warehouse, chosen: Window, first: date) -> list[Verdict]:
+    """Whether every raw row of each date is modelled, a counted duplicate or in quarantine. What happened before the `first` date
+    and arrived later belongs to it."""
     names = ("raw", "logs", "duplicates", "quarantine")
-    rows = warehouse.query(_BOOKS_SQL, [bound for _ in range(5) for bound in chosen])
+    start = chosen.start if chosen.start > first else date(1970, 1, 1)
+    rows = warehouse.query(
+        _BOOKS_SQL, [first, start, chosen.end, first, *(bound for _ in range(4) for bound in chosen)]
+    )
     counted = {row[0]: dict(zip(names, map(int, row[1:]), strict=True)) for row in rows}
     return [_balance(day, counted.get(day, dict.fromkeys(names, 0))) for day in chosen.days]
 
@@ -115,11 +119,11 @@ def _balance(day: date, counts: Mapping[str, int]) -> Verdict:
     return Verdict(day, balanced, told, counts)
 
 
-def simulated(warehouse: Warehouse, truth_folder: Path, chosen: Window) -> dict[date, list[str]]:
+def simulated(warehouse: Warehouse, truth_folder: Path, chosen: Window, first: date) -> dict[date, list[str]]:
     """The simulated dates of `chosen`, each with what differs from the simulator's figures. A date some of whose objects are
-    not loaded yet is left out."""
+    not loaded yet, or lie before the `first` partition, is left out."""
     loaded_before = min(load_window(*chosen)[1], today() + ONE_DAY)
-    return differences(warehouse, truth_folder, chosen, loaded_before)
+    return differences(warehouse, truth_folder, chosen, loaded_before, first)
 
 
 def _faithful(day: date, wrong: list[str] | None) -> Verdict:
@@ -152,14 +156,15 @@ class Findings(NamedTuple):
     refusals: Mapping[str, str]
 
 
-def evaluate(instance: DagsterInstance, warehouse: Warehouse, truth_folder: Path, chosen: Window) -> Findings:
+def evaluate(instance: DagsterInstance, warehouse: Warehouse, settings: Settings, chosen: Window) -> Findings:
     """All checks over the dates of `chosen`, whose materializations have been recorded."""
     now = datetime.now(UTC).replace(tzinfo=None)
+    first = settings.partitions_start
     with warehouse.reading():
-        wrong = simulated(warehouse, truth_folder, chosen)
+        wrong = simulated(warehouse, settings.truth_folder, chosen, first)
         stale = stale_before(warehouse, chosen)
         found = {
-            "books": (books(warehouse, chosen), AssetCheckSeverity.ERROR),
+            "books": (books(warehouse, chosen, first), AssetCheckSeverity.ERROR),
             **{
                 identity.name: (compared(warehouse, identity, chosen, stale), AssetCheckSeverity.ERROR)
                 for identity in IDENTITIES
@@ -190,7 +195,7 @@ def statistics_checks(daily: DailyPartitionsDefinition) -> AssetChecksDefinition
         context: AssetCheckExecutionContext, warehouse: ResourceParam[Warehouse], settings: ResourceParam[Settings]
     ) -> Iterator[DagsterEvent | Output[None]]:
         chosen = dates_to_check(context)
-        found = evaluate(context.instance, warehouse, settings.truth_folder, chosen)
+        found = evaluate(context.instance, warehouse, settings, chosen)
         selected = context.selected_asset_check_keys
         yield from record(context, [event for event in found.events if event.asset_check_key in selected])
         yield from verdicts_given(context, [spec.key for spec in made.values()])

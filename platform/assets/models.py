@@ -5,7 +5,7 @@ counted by date after the build, so that each partition carries its own figures,
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -31,14 +31,18 @@ from dagster_dbt import dbt_assets
 from ingestion_platform.assets.keys import OWNERS, ROW_COUNT, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.verdicts import dates_to_check
-from ingestion_platform.partitions import Window
+from ingestion_platform.partitions import ONE_DAY, Window, listed, today
 from ingestion_platform.recording import record, recorded, verdicts_given
 from ingestion_platform.resources.dbt_project import DbtProject, Log, NodeResult
 from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.settings import Settings
 from ingestion_platform.versions import digest, input_versions, provenance, version_tags
 
 # What the UI shows beside the rows of a date's hits: how many were left out, and why.
 _COUNTED_BESIDE_LOGS = {"duplicates": "events.duplicates", "quarantined": "events.quarantine"}
+
+STALE_TAG = "clickstream/dates_left_stale"
+"""A run's tag: the dates that lacked something when it had built its own. A later run of the same backfill may be about to build them."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Built:
     rows: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
     beside: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
     inputs: Mapping[date, str] = field(default_factory=dict)
+    stale: str = ""
 
     @property
     def failed(self) -> list[NodeResult]:
@@ -66,6 +71,8 @@ class Built:
     def metadata(self, result: NodeResult, day: date) -> dict[str, Any]:
         """What the UI shows of one model's date."""
         found: dict[str, Any] = {"seconds of this model's build": result.seconds}
+        if self.stale:
+            found["dates left stale"] = self.stale
         if result.name in self.rows:
             found[ROW_COUNT] = self.rows[result.name].get(day, 0)
         if result.name == "logs":
@@ -90,6 +97,13 @@ def build(
         if "logs" in done and relation in models.relations.values()
     }
     return Built(results, rows, beside, inputs)
+
+
+def left_stale(warehouse: Warehouse, models: Models, first: date, chosen: Window) -> list[date]:
+    """The dates outside of `chosen` that miss something which the ledger has: hits of these dates that are newly loaded change
+    others, too (windows.py), and a run writes only the dates that it was asked for."""
+    behind = warehouse.behind(models.names_of(models.partitioned), first, today() + ONE_DAY, first)
+    return [day for day in behind if not chosen.start <= day < chosen.end]
 
 
 def build_views(dbt: DbtProject, warehouse: Warehouse, models: Models, select: Sequence[str], log: Log) -> Built:
@@ -159,10 +173,19 @@ def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy:
         pool=WAREHOUSE_POOL,
     )
     def build_models(
-        context: AssetExecutionContext, dbt: ResourceParam[DbtProject], warehouse: ResourceParam[Warehouse]
+        context: AssetExecutionContext,
+        dbt: ResourceParam[DbtProject],
+        warehouse: ResourceParam[Warehouse],
+        settings: ResourceParam[Settings],
     ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
         chosen = dates_to_check(context)
         built = build(dbt, warehouse, models, selection(context, models), chosen, context.log.info)
+        if stale := listed(left_stale(warehouse, models, settings.partitions_start, chosen)):
+            built = replace(built, stale=stale)
+            context.instance.add_run_tags(context.run_id, {STALE_TAG: stale})
+            context.log.info(
+                f"Left stale by this run: {stale}. The hourly refresh rebuilds them, or a replay of these dates."
+            )
         for result in built.results:
             key = models.keys.get(result.unique_id)
             if key is not None and result.succeeded:

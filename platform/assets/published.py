@@ -43,7 +43,7 @@ def published_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) ->
     ) -> MaterializeResult[None]:
         chosen = window(list(context.partition_keys))
         if CHECKS_STEP not in {node.name for node in context.job_def.nodes}:
-            refusals = evaluate(context.instance, warehouse, settings.truth_folder, chosen).refusals
+            refusals = evaluate(context.instance, warehouse, settings, chosen).refusals
             if refusals:
                 raise Failure(f"{chosen} is not published: {next(iter(refusals.values()))}")
         files = warehouse.publish(settings.published_dir, *chosen)

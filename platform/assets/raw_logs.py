@@ -170,15 +170,15 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, sta
         chosen = window(list(context.partition_keys))
         with in_one_line():
             refuse_frozen(chosen, settings.archive_retention_days)
-        around = Window(*load_window(*chosen))
+        # Partitions only, as the refresh loads: what lies before the first or after today changes no row, whoever is launched.
+        margins = load_window(*chosen)
+        around = Window(max(margins[0], start), min(margins[1], today() + ONE_DAY))
         # Seen before it is loaded: what arrives in between is then newer than this load, and shows as such.
-        first, end = max(around.start, start), min(around.end, today() + ONE_DAY)
         with in_one_line():
-            changed = changed_versions(context.instance, archive, first, end)
+            changed = changed_versions(context.instance, archive, *around)
             loads = warehouse.load(
                 archive,
-                around.start,
-                around.end,
+                *around,
                 full_reload=chosen if config.full_reload else None,
                 remove=config.remove_objects,
                 frozen_before=frozen_before(settings.archive_retention_days),
@@ -192,7 +192,9 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, sta
                 load
                 for load in loads
                 if chosen.start <= load.arrival_date < chosen.end
-                or ((load.objects_loaded or load.objects_removed or load.errors) and first <= load.arrival_date < end)
+                or load.objects_loaded
+                or load.objects_removed
+                or load.errors
             ],
         )
         yield recorded(RAW_LOGS)

@@ -5,7 +5,7 @@ of whose objects have been loaded: live hits on the same dates are nobody's trut
 """
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ingestion_platform.assets.true_statistics import Statistics
 from ingestion_platform.partitions import Window
 from ingestion_platform.resources.warehouse import Warehouse
 from simulations.config import HISTORY_TRACKING_PREFIX
-from simulations.truth import ExpectedDate, expected
+from simulations.truth import DATES_AFTER, ExpectedDate, expected
 
 Figures = dict[tuple[date, str], dict[str, Any]]
 
@@ -70,10 +70,24 @@ def modelled(warehouse: Warehouse, chosen: Window) -> Figures:
     return found
 
 
-def differences(warehouse: Warehouse, folder: Path, chosen: Window, loaded_before: date) -> dict[date, list[str]]:
-    """The dates that could be compared, each with one line for every figure that differs."""
+def differences(
+    warehouse: Warehouse, folder: Path, chosen: Window, loaded_before: date, first: date
+) -> dict[date, list[str]]:
+    """The dates that could be compared, each with one line for every figure that differs.
+
+    Visits that had begun before the `first` partition are not modelled whole: where there were any, the dates that they reach
+    cannot be compared.
+    """
+    before = (
+        expected(folder, first - timedelta(days=DATES_AFTER + 1), first).dates.values()
+        if chosen.start <= first + timedelta(days=DATES_AFTER)
+        else ()
+    )
+    reached = first + timedelta(days=DATES_AFTER + 1) if any(day.by_tracking_id for day in before) else first
     truth = [
-        day for day in expected(folder, *chosen, loaded_before).dates.values() if day.complete and day.by_tracking_id
+        day
+        for day in expected(folder, *chosen, loaded_before).dates.values()
+        if day.complete and day.by_tracking_id and day.day >= reached
     ]
     if not truth:
         return {}

@@ -16,9 +16,8 @@ from dagster import (
     DagsterInstance,
 )
 
-from ingestion_platform.partitions import ONE_DAY, Window, today, window
+from ingestion_platform.partitions import ONE_DAY, Window, listed, today, window
 from ingestion_platform.recording import targets
-from ingestion_platform.windows import ranges
 
 _RECENT_DAYS = 7
 
@@ -69,5 +68,4 @@ def refusal(spec: AssetCheckSpec, verdicts: Sequence[Verdict]) -> str | None:
     failed = [verdict for verdict in verdicts if not verdict.passed]
     if not failed or not spec.blocking:
         return None
-    dates = ", ".join(f"{Window(*found)}" for found in ranges(verdict.day for verdict in failed))
-    return f"{spec.name} failed on {dates}: {failed[0].description}"
+    return f"{spec.name} failed on {listed(verdict.day for verdict in failed)}: {failed[0].description}"

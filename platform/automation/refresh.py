@@ -94,7 +94,8 @@ class Refresh:
     def behind(self) -> list[date]:
         """The event dates that miss something the ledger has."""
         names = self.models.names_of(self.models.partitioned)
-        return self.warehouse.behind(names, self.settings.partitions_start, today() + ONE_DAY)
+        first = self.settings.partitions_start
+        return self.warehouse.behind(names, first, today() + ONE_DAY, first)
 
     def outdated(self) -> set[date]:
         """The event dates that were built by an older version of a model, or of the user agents' parser."""
@@ -115,7 +116,7 @@ class Refresh:
         yield from self._built(
             build(self.dbt, self.warehouse, self.models, everything, chosen, self.context.log.info), chosen
         )
-        found = evaluate(self.context.instance, self.warehouse, self.settings.truth_folder, chosen)
+        found = evaluate(self.context.instance, self.warehouse, self.settings, chosen)
         yield from record(self.context, found.events)
         if found.refusals:
             raise Failure(f"{chosen} is not published: {next(iter(found.refusals.values()))}")
@@ -132,8 +133,11 @@ class Refresh:
         )
 
     def live(self) -> Generator[Event, None, None]:
-        """Write the live views whose SQL changed since they were written (or never were)."""
+        """Write the live views whose SQL changed since they were written (or never were), once there are marts for them to read."""
         models = self.models
+        built = {row[0] for row in self.warehouse.query("select distinct model from raw.build_history")}
+        if not built.issuperset(models.names_of(models.partitioned)):
+            return
         if outdated(self.context.instance, models.code_versions_of(models.live)):
             everything = [*models.live, *models.tests_of(models.live)]
             yield from self._built(

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from ingestion_platform.assets.manifest import Models
+from ingestion_platform.assets.models import left_stale
 from ingestion_platform.automation.jobs import REPLAY
 from ingestion_platform.commands.errors import CommandError
 from ingestion_platform.commands.runs import Work, console, execute
 from ingestion_platform.instance import open_instance
-from ingestion_platform.partitions import Window, chunks, refuse_frozen, requested
+from ingestion_platform.partitions import Window, chunks, listed, refuse_frozen, requested
 from ingestion_platform.resources import wiring
+from ingestion_platform.resources.dbt_project import read_manifest
 from ingestion_platform.settings import Settings
 
 
@@ -30,6 +33,7 @@ def replay(settings: Settings, first: str, last: str, remove: Sequence[str] = ()
         execute(instance, replay_work(settings, chosen, remove), out)
     out.print(f"[green]Replayed {chosen}.[/] Statistics: {settings.published_dir}", soft_wrap=True)
     say_what_is_empty(settings, chosen, out)
+    say_what_is_stale(settings, chosen, out)
 
 
 def say_what_is_empty(settings: Settings, chosen: Window, out: Console) -> None:
@@ -41,6 +45,18 @@ def say_what_is_empty(settings: Settings, chosen: Window, out: Console) -> None:
         out.print(
             f"[yellow]No hit on {dates}:[/] the archive holds none of {'that date' if len(empty) == 1 else 'those dates'} "
             "(make doctor says which dates it holds).",
+            soft_wrap=True,
+        )
+
+
+def say_what_is_stale(settings: Settings, chosen: Window, out: Console) -> None:
+    """Name the dates outside of `chosen` that lack something which was loaded: a replay writes only the dates that it was given."""
+    models = Models.of(read_manifest(adapter=wiring.ADAPTERS[settings.environment]))
+    stale = left_stale(wiring.warehouse(settings), models, settings.partitions_start, chosen)
+    if stale:
+        out.print(
+            f"[yellow]Stale now: {listed(stale)}[/] (loaded hits reach into {'it' if len(stale) == 1 else 'them'}). The hourly refresh "
+            f"of make dev rebuilds exactly that, and so does make replay FROM={stale[0]} TO={stale[-1]}",
             soft_wrap=True,
         )
 

@@ -25,6 +25,7 @@ from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveO
 from ingestion_platform.resources.archive_lines import LINE_SCHEMA, LineStream, unreadable
 from ingestion_platform.resources.guard import recognise, refusal, what_is_safe
 from ingestion_platform.resources.loading import LoadedObjects, LoadTally, missing_objects, portions
+from ingestion_platform.resources.published_files import align, put_in_place
 from ingestion_platform.resources.warehouse import BEHIND_SQL, PUBLISHED, DayLoad, Progress, WarehouseError
 from ingestion_platform.user_agents import PARSER_VERSION, parse_all
 from ingestion_platform.windows import REACH_DAYS, DateRange
@@ -146,10 +147,11 @@ class DuckDBWarehouse:
                 connection.executemany("insert or replace into raw.build_history values (?, ?, ?)", rows)
                 connection.commit()
 
-    def behind(self, models: Sequence[str], start: date, end: date) -> list[date]:
+    def behind(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
         with self._connect(read_only=True) as connection:
             connection.register("days", pa.table({"day": pa.array(list(days(start, end)), pa.date32())}))
             connection.register("models", pa.table({"model": pa.array(list(models), pa.string())}))
+            connection.register("first_partition", pa.table({"day": pa.array([first], pa.date32())}))
             return [row[0] for row in connection.execute(f"with {BEHIND_SQL}").fetchall()]
 
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
@@ -201,8 +203,8 @@ class DuckDBWarehouse:
                         f"copy (select * from {relation} where event_date = ? order by all) to '{temporary}' (format parquet)",
                         [day],
                     )
-                    temporary.replace(path)
-                    written.append(path)
+                    written.append(put_in_place(temporary))
+                written += align(folder / name, path)
         return written
 
     @staticmethod

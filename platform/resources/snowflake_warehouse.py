@@ -25,6 +25,7 @@ from ingestion_platform.resources import snowflake_sql as sql
 from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject, data_version, days
 from ingestion_platform.resources.guard import refusal, what_is_safe
 from ingestion_platform.resources.loading import LoadTally, Missing, missing_objects
+from ingestion_platform.resources.published_files import align, put_in_place
 from ingestion_platform.resources.snowflake_connection import SnowflakeAccess, connection, read_access
 from ingestion_platform.resources.snowflake_load import Load, unreadable_successors
 from ingestion_platform.resources.snowflake_session import Session, chunks
@@ -138,15 +139,14 @@ class SnowflakeWarehouse:
             session.run("forget_builds", start, end, names)
             session.run("note_builds", head, names, sql.as_json(days(start, end)))
 
-    def behind(self, models: Sequence[str], start: date, end: date) -> list[date]:
+    def behind(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
         unfold = "select value::varchar{cast} as {name} from table(flatten(input => parse_json(?)))"
         given = (
-            f"days as ({unfold.format(cast='::date', name='day')}), models as ({unfold.format(cast='', name='model')})"
+            f"days as ({unfold.format(cast='::date', name='day')}), models as ({unfold.format(cast='', name='model')}), "
+            f"first_partition as ({unfold.format(cast='::date', name='day')})"
         )
-        return [
-            row[0]
-            for row in self.query(f"with {given}, {BEHIND_SQL}", [sql.as_json(days(start, end)), sql.as_json(models)])
-        ]
+        listed = [sql.as_json(days(start, end)), sql.as_json(models), sql.as_json([first])]
+        return [row[0] for row in self.query(f"with {given}, {BEHIND_SQL}", listed)]
 
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
         with self._session() as session:
@@ -198,8 +198,8 @@ class SnowflakeWarehouse:
                     path = folder / name / f"{day}.parquet"
                     temporary = path.with_suffix(".tmp")
                     pq.write_table(table.filter(pc.equal(table["event_date"], pa.scalar(day))), temporary)
-                    temporary.replace(path)
-                    written.append(path)
+                    written.append(put_in_place(temporary))
+                written += align(folder / name, path)
         return written
 
     @contextmanager

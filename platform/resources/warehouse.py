@@ -100,8 +100,11 @@ class Warehouse(Protocol):
         """Note that `models` were built for event dates [start, end) from everything up to load `head`."""
         ...
 
-    def behind(self, models: Sequence[str], start: date, end: date) -> list[date]:
-        """The event dates of [start, end) for which any of `models` lacks something that the ledger has."""
+    def behind(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
+        """The event dates of [start, end) for which any of `models` lacks something that the ledger has.
+
+        What happened before the `first` partition counts as it: that is where it is quarantined.
+        """
         ...
 
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
@@ -121,13 +124,16 @@ class Warehouse(Protocol):
         ...
 
     def publish(self, folder: Path, start: date, end: date) -> list[Path]:
-        """Write the statistics of event dates [start, end) to Parquet, one file a model and date, each replaced whole."""
+        """Write the statistics of event dates [start, end) to Parquet, one file a model and date, each replaced whole, and give the
+        files of other dates the same columns; returns all that were written."""
         ...
 
 
 BEHIND_SQL = f"""
     changes as (
-        select event_date, load_id from raw.event_date_changes
+        select greatest(c.event_date, f.day) as event_date, c.load_id
+        from raw.event_date_changes as c
+        cross join first_partition as f
     ),
     needed as (
         select d.day, max(c.load_id) as load_id
@@ -143,4 +149,4 @@ BEHIND_SQL = f"""
     where coalesce(b.load_id, -1) < n.load_id
     order by n.day
 """
-"""Goes on after a WITH that supplies two relations: days(day) and models(model); platform/windows.py has the inverse."""
+"""Goes on after a WITH that supplies days(day), models(model) and first_partition(day); platform/windows.py has the inverse."""

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
@@ -47,8 +47,8 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 class Place:
     """A platform of its own: a fresh DATA_DIR and an instance that is gone after the test."""
 
-    def __init__(self, root: Path, instance: DagsterInstance) -> None:
-        self.settings: Settings = environment.read({"DATA_DIR": f"{root / 'data'}"})
+    def __init__(self, root: Path, instance: DagsterInstance, **more: str) -> None:
+        self.settings: Settings = environment.read({"DATA_DIR": f"{root / 'data'}", **more})
         self.instance = instance
         self.archive: Archive = wiring.archive(self.settings)
         self.located: Definitions = definitions(self.settings)
@@ -72,9 +72,9 @@ class Place:
         folder = self.settings.truth_folder
         write_day(self.archive.put, day, shape, folder if truth else folder.with_name("elsewhere"))
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query against the warehouse."""
-        return wiring.warehouse(self.settings).query(sql)
+        return wiring.warehouse(self.settings).query(sql, parameters)
 
     def lose_a_row(self, day: date) -> None:
         """Remove a row of `day` from `events.logs`, as a defect in a model would."""
@@ -126,6 +126,17 @@ def place(tmp_path: Path) -> Iterator[Place]:
     """A platform of its own."""
     with DagsterInstance.ephemeral() as instance:
         yield Place(tmp_path, instance)
+
+
+@pytest.fixture
+def make_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Place]]:
+    """Makes platforms with settings of their own, on one instance unless told otherwise."""
+    with DagsterInstance.ephemeral() as shared:
+
+        def make(instance: DagsterInstance = shared, **more: str) -> Place:
+            return Place(tmp_path_factory.mktemp("place"), instance, **more)
+
+        yield make
 
 
 @pytest.fixture(scope="module")

@@ -115,6 +115,9 @@ def test_a_replay_of_dates_without_hits_says_so(place: Any) -> None:
     done = place.command("replay", "--from", f"{place.past(4)}", "--to", f"{place.past(4)}")
     assert done.returncode == 0, done.stderr
     assert f"No hit on {place.past(4)}" in done.stdout
+    # The hits two dates before were loaded for newness and sessions, and reach what is around the date that was replayed.
+    assert "Stale now: " in done.stdout and f", {place.past(3)} to {place.past(0)} (" in done.stdout
+    assert f"TO={place.past(0)}" in done.stdout
 
 
 def test_the_report_explains_its_signs() -> None:

@@ -3,7 +3,7 @@
 with hits as (
 
     select * from {{ ref('stg_hits') }}
-    where quarantine_reason is not null and {{ in_window() }}
+    where quarantine_reason is not null and {{ in_window_or_before() }}
 
 ),
 
@@ -15,7 +15,7 @@ bad_lines as (
 )
 
 select
-    event_date,
+    greatest(event_date, {{ first_date() }}) as event_date,
     arrival_date,
     received_at,
     event_id,

@@ -41,4 +41,6 @@ inner join changes
         changes.event_date >= {{ minus('dates.event_date', 2 * var('lookback_days') + 1, 'days') }}
         and changes.event_date <= {{ plus('dates.event_date', 1, 'days') }}
 left join builds on dates.event_date = builds.event_date
-where coalesce(builds.load_id, -1) < changes.load_id
+where
+    coalesce(builds.load_id, -1) < changes.load_id
+    and dates.event_date >= (select event_date from {{ ref('stg_first_partition') }})

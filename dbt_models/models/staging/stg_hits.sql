@@ -3,6 +3,7 @@
 with raw_logs as (
 
     select * from {{ source('raw', 'logs') }}
+    where arrival_date >= {{ first_date() }}
 
 ),
 
@@ -89,6 +90,7 @@ judged as (
             when service_id <> 'api.collect' then 'unknown_service'
             when event_at is null then 'unreadable_timestamp'
             when cast(event_at as date) <> event_date then 'timestamp_out_of_range'
+            when event_date < {{ first_date() }} then 'before_first_partition'
             when hit_type is null then 'missing_hit_type'
             when visitor_id is null then 'missing_client_id'
         end as quarantine_reason

@@ -9,6 +9,7 @@ sent as (
     from raw.logs
     where
         event_date >= $start and event_date < $end
+        and arrival_date >= (select event_date from staging.stg_first_partition)
         and cast(log_id as varchar) not in (select log_id from quarantined)
 ),
 labelled as (
