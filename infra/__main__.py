@@ -27,6 +27,7 @@ from ingestion_path.names import Names
 from ingestion_path.platform_environment import env_block
 from ingestion_path.public_address import PublicAddress
 from ingestion_path.snowpipe_ingestion import SnowpipeIngestion
+from ingestion_path.step_logs import StepLogs
 from ingestion_path.warehouse import Warehouse
 
 config = settings.read()
@@ -101,6 +102,7 @@ platform_reads_archive = aws.iam.Policy(
     policy=policies.document(policies.read_archive, bucket_arn=archive.bucket.arn),
     opts=pulumi.ResourceOptions(provider=aws_provider),
 )
+step_logs = StepLogs("step-logs", names, opts=clouds)
 
 watched = Watched(
     stream=delivery.stream.name,
@@ -140,6 +142,7 @@ pulumi.export("readersWarehouse", compute.readers.name)
 pulumi.export("snowflakeAccountSql", compute.account_sql)
 pulumi.export("stuckQueue", fallback.stuck.url)
 pulumi.export("platformPolicy", platform_reads_archive.arn)
+pulumi.export("stepLogsPolicy", step_logs.policy.arn)
 pulumi.export(
     "env",
     env_block(
@@ -148,6 +151,7 @@ pulumi.export(
             "COLLECT_URL": address.url,
             "AWS_REGION": config.account.region,
             "ARCHIVE_BUCKET": archive.bucket.bucket,
+            "DAGSTER_LOGS_BUCKET": step_logs.bucket.bucket,
             "DELIVERY_STREAM": delivery.stream.name,
             "SNOWFLAKE_ACCOUNT": f"{config.snowflake.organization}-{config.snowflake.account}",
             "SNOWFLAKE_USER": access.user.name,

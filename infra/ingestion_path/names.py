@@ -17,6 +17,8 @@ MODEL_SCHEMAS = ("EVENTS", "EVENTS_LIVE", "STATS")
 OPEN_SCHEMAS = ("STATS",)
 # Views between raw and models: dbt writes them, analysts have no business there.
 STAGING_SCHEMA = "STAGING"
+# deploy/dagster.yaml spells it, too.
+STEP_LOGS_PREFIX = "dagster-compute-logs/"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class Names:
     def bucket(self) -> str:
         # Bucket names are shared by all of AWS: the account id makes this one ours.
         return f"{self.prefix}-archive-{self.account.id}"
+
+    @property
+    def step_logs(self) -> str:
+        return f"{self.prefix}-step-logs-{self.account.id}"
 
     @property
     def stream(self) -> str:

@@ -16,6 +16,8 @@ import pulumi
 
 from collector.archive_keys import DATA_PREFIX, ERROR_PREFIX
 
+from .names import STEP_LOGS_PREFIX
+
 Policy = dict[str, Any]
 
 
@@ -102,6 +104,17 @@ def read_archive(bucket_arn: str) -> Policy:
         _allow(["s3:GetBucketLocation"], [bucket_arn]),
         _allow(["s3:ListBucket"], [bucket_arn], StringLike={"s3:prefix": f"{DATA_PREFIX}*"}),
         _allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket_arn}/{DATA_PREFIX}*"]),
+    )
+
+
+def keep_step_logs(bucket_arn: str) -> Policy:
+    """What Dagster's S3 log manager calls: write, show and delete what steps printed."""
+    return _policy(
+        _allow(["s3:ListBucket"], [bucket_arn], StringLike={"s3:prefix": f"{STEP_LOGS_PREFIX}*"}),
+        _allow(
+            ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            [f"{bucket_arn}/{STEP_LOGS_PREFIX}*"],
+        ),
     )
 
 

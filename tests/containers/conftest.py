@@ -13,15 +13,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import time_machine
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from moto.server import ThreadedMotoServer
+
+import tests_clock
 
 HERE = Path(__file__).resolve().parent
 if f"{HERE}" not in sys.path:
@@ -60,7 +63,15 @@ def patched() -> Iterator[pytest.MonkeyPatch]:
 
 
 @pytest.fixture(scope="module")
-def aws(patched: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def machine_clock() -> Iterator[None]:
+    """The machine's own time, which containers have; the other tests' is moved."""
+    tests_clock.move_to(time_machine.escape_hatch.datetime.datetime.now(UTC))
+    yield
+    tests_clock.move_to(tests_clock.NOW)
+
+
+@pytest.fixture(scope="module")
+def aws(machine_clock: None, patched: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """An emulated S3 with the archive's bucket and the logs' one; the variables that lead there."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)

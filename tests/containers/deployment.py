@@ -68,9 +68,10 @@ class Deployment:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log(name)}") from None
 
-    def recreate(self, name: str) -> None:
+    def recreate(self, name: str, away: float) -> None:
         """What `docker compose up -d <name>` does with a new image: the container goes, another comes, the volumes stay."""
         self.running.pop(name).stop()
+        time.sleep(away)
         self.start(name)
         self.wait_until_healthy(name)
 

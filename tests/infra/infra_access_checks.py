@@ -7,18 +7,19 @@ service offers, on our own resources and on look-alikes, must be refused.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from infra_checks import find
-from infra_harness import EXTERNAL_ID, SNOWFLAKE_USER_ARN, Graph
+from infra_harness import EXTERNAL_ID, ROOT, SNOWFLAKE_USER_ARN, Graph
 from infra_policies import allowed_calls, denies, is_allowed, lint, mentioned_actions, statements
 
 from collector import archive_keys
 
 
 def identity_policies(graph: Graph) -> dict[str, list[Mapping[str, Any]]]:
-    """Statements by role (its logical name); `platform-reads-archive` for the free-standing policy."""
+    """Statements by role (its logical name); those for the platform under their own names."""
     roles = {node.inputs["name"]: node.name for node in graph.of("Role")}
     policies: dict[str, list[Mapping[str, Any]]] = {name: [] for name in roles.values()}
     for node in graph.of("RolePolicy"):
@@ -31,6 +32,7 @@ def identity_policies(graph: Graph) -> dict[str, list[Mapping[str, Any]]]:
 def _arns(graph: Graph) -> dict[str, str]:
     """ARNs of everything, and of look-alikes that nobody may touch, by a short label."""
     bucket = "arn:aws:s3:::" + find(graph, "archive Bucket").inputs["bucket"]
+    logs_bucket = "arn:aws:s3:::" + find(graph, "step-logs Bucket").inputs["bucket"]
     provider = graph.named("aws", "pulumi:providers:aws").inputs
     region, account = provider["region"], json.loads(provider["allowedAccountIds"])[0]
     at = f"{region}:{account}"
@@ -55,6 +57,9 @@ def _arns(graph: Graph) -> dict[str, str]:
         "other key": f"{bucket}/private/a",
         "other bucket": bucket + "-copy",
         "key of other bucket": f"{bucket}-copy/{archive_keys.DATA_PREFIX}a.gz",
+        "step logs": logs_bucket,
+        "step log": f"{logs_bucket}/{STEP_LOGS_PREFIX}storage/run/compute_logs/step.out",
+        "other key of step logs": f"{logs_bucket}/private/a",
         "stream": f"arn:aws:firehose:{at}:deliverystream/{stream}",
         "other stream": f"arn:aws:firehose:{at}:deliverystream/{stream}-2",
         "queue": f"arn:aws:sqs:{at}:{queue}",
@@ -68,6 +73,9 @@ def _arns(graph: Graph) -> dict[str, str]:
     }
 
 
+# As deploy/dagster.yaml has it.
+_INSTANCE = (ROOT / "deploy" / "dagster.yaml").read_text()
+STEP_LOGS_PREFIX = re.findall(r"(?m)^    prefix: (\S+)$", _INSTANCE)[0] + "/"
 _LIST = [("s3:ListBucket", "bucket")]
 _READ = [("s3:GetBucketLocation", "bucket"), ("s3:GetObject", "hits"), ("s3:GetObjectVersion", "hits")]
 MAY: dict[str, list[tuple[str, str]]] = {
@@ -98,6 +106,20 @@ MAY: dict[str, list[tuple[str, str]]] = {
     ],
     "snowpipe-role": [*_READ, *_LIST],
     "platform-reads-archive": [*_READ, *_LIST],
+    "step-logs-policy": [
+        ("s3:ListBucket", "step logs"),
+        *(
+            (action, "step log")
+            for action in ("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject")
+        ),
+    ],
+}
+
+# Which bucket each of them may list, and under which prefix.
+LISTS = {
+    "snowpipe-role": ("bucket", archive_keys.DATA_PREFIX),
+    "platform-reads-archive": ("bucket", archive_keys.DATA_PREFIX),
+    "step-logs-policy": ("step logs", STEP_LOGS_PREFIX),
 }
 
 
@@ -107,17 +129,18 @@ def policy_problems(graph: Graph) -> list[str]:
     """
     arns = _arns(graph)
     labels = {arn: label for label, arn in arns.items()}
-    listing = {"s3:prefix": f"{archive_keys.DATA_PREFIX}2026/11/22/"}
     problems = []
     for role, policies in identity_policies(graph).items():
+        bucket, prefix = LISTS.get(role, ("bucket", archive_keys.DATA_PREFIX))
+        listing = {"s3:prefix": f"{prefix}2026/11/22/"}
         may = {(action, labels[arn]) for action, arn in allowed_calls(policies, arns.values(), listing)}
         wanted = set(MAY.get(role, []))
         problems += [f"{role} may call {action} on {label}" for action, label in sorted(may - wanted)]
         problems += [f"{role} cannot call {action} on {label}" for action, label in sorted(wanted - may)]
-        if role in ("snowpipe-role", "platform-reads-archive"):
+        if role in LISTS:
             for elsewhere in ({"s3:prefix": "private/"}, {}):
-                if is_allowed(policies, "s3:ListBucket", arns["bucket"], context=elsewhere):
-                    problems.append(f"{role} may list the bucket outside the archive")
+                if is_allowed(policies, "s3:ListBucket", arns[bucket], context=elsewhere):
+                    problems.append(f"{role} may list the {bucket} outside {prefix}")
     return problems + [f"{role} is expected and missing" for role in MAY if role not in identity_policies(graph)]
 
 
@@ -159,6 +182,7 @@ def resource_policy_problems(graph: Graph) -> list[str]:
     account = arns["stream"].split(":")[4]
     problems = []
     targets = {"archive-tls": ("s3:GetObject", "hits"), "fallback-tls": ("sqs:SendMessage", "queue")}
+    targets["step-logs-tls"] = ("s3:GetObject", "step log")
     targets["fallback-stuck-tls"] = ("sqs:ReceiveMessage", "stuck queue")
     for name, (action, label) in targets.items():
         policy = statements(find(graph, name).inputs["policy"])

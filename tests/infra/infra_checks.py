@@ -21,6 +21,7 @@ EDGES = (
     ("redrive aws:lambda/function:Function", "redrive-may-put-hits"),  # *
     ("redrive-poll", "redrive-may-read-parked"),
     ("archive-tls", "archive-closed"),  # *
+    ("step-logs-tls", "step-logs-closed"),  # *
     ("archive-lifecycle", "archive-versions"),  # *
     ("endpoint-stage", "endpoint-post-collect"),  # *
     ("alerts-budget", "alerts-policy"),  # *
@@ -37,10 +38,10 @@ NO_EDGES = (("snowpipe-integration", "snowpipe-role"),)
 # What clients know; a record of a zone, not the one that proves a certificate.
 ADDRESSES = ("Api", "DomainName", "Distribution")
 EXPORTS = {
-    "endpoint", "bucket", "stream", "database", "roles", "readersWarehouse", "snowflakeAccountSql", "stuckQueue", "dnsTarget", "collectorVersion", "platformPolicy", "env",
+    "endpoint", "bucket", "stream", "database", "roles", "readersWarehouse", "snowflakeAccountSql", "stuckQueue", "dnsTarget", "collectorVersion", "platformPolicy", "stepLogsPolicy", "env",
 }  # fmt: skip
 ENV_NAMES = [
-    "INGEST_ENV", "COLLECT_URL", "AWS_REGION", "ARCHIVE_BUCKET", "DELIVERY_STREAM", "SNOWFLAKE_ACCOUNT",
+    "INGEST_ENV", "COLLECT_URL", "AWS_REGION", "ARCHIVE_BUCKET", "DAGSTER_LOGS_BUCKET", "DELIVERY_STREAM", "SNOWFLAKE_ACCOUNT",
     "SNOWFLAKE_USER", "SNOWFLAKE_ROLE", "SNOWFLAKE_WAREHOUSE", "SNOWFLAKE_DATABASE",
 ]  # fmt: skip
 

@@ -50,14 +50,13 @@ def _of_bucket(
 def _lifecycle(given: dict[str, Any]) -> dict[str, Any]:
     rules = []
     for rule in given["rules"]:
+        actions = {name: value for name, value in rule.items() if name not in ("id", "status", "filter")}
         rules.append(
             {
                 "ID": rule["id"],
                 "Status": rule["status"],
                 "Filter": {"Prefix": rule["filter"]["prefix"]},
-                "Transitions": upper_first(rule["transitions"]),
-                "NoncurrentVersionExpiration": upper_first(rule["noncurrentVersionExpiration"]),
-                "AbortIncompleteMultipartUpload": upper_first(rule["abortIncompleteMultipartUpload"]),
+                **upper_first(actions),
             }
         )
     return {"LifecycleConfiguration": {"Rules": rules}}

@@ -46,6 +46,19 @@ def archive_problems(graph: Graph) -> list[str]:
     return problems
 
 
+def step_log_problems(graph: Graph) -> list[str]:
+    """A bucket of logs that is open or unencrypted, or that only grows."""
+    closed = find(graph, "step-logs-closed").inputs
+    locks = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    problems = [f"step logs: {lock} is off" for lock in locks if closed.get(lock) is not True]
+    if not find(graph, "step-logs-encryption").inputs["rules"]:
+        problems.append("step logs: not encrypted")
+    rules = find(graph, "step-logs-lifecycle").inputs["rules"]
+    if not any(rule["status"] == "Enabled" and rule.get("expiration", {}).get("days") for rule in rules):
+        problems.append("step logs: never expire")
+    return problems
+
+
 def delivery_problems(graph: Graph) -> list[str]:
     """A stream that does not write the archive's key layout, compressed, encrypted, with its errors told."""
     stream = find(graph, "delivery FirehoseDeliveryStream").inputs

@@ -33,6 +33,7 @@ from infra_path_checks import (
     fallback_problems,
     function_problems,
     route_problems,
+    step_log_problems,
 )
 from infra_shape import shape_problems
 from infra_snowflake_checks import (
@@ -102,6 +103,10 @@ MUTATIONS = [
     Mutation("stage before its routes", "ingestion_path/endpoint.py", "depends_on=routes", "depends_on=[]", edge_problems),
     # the archive and the way to it
     Mutation("objects a replay cannot read", "ingestion_path/archive.py", '"GLACIER_IR"', '"GLACIER"', archive_problems),
+    Mutation("step logs for ever", "ingestion_path/step_logs.py", '"expiration": {"days": KEPT_DAYS},', "", step_log_problems),
+    Mutation("public step logs", "ingestion_path/step_logs.py", "block_public_policy=True", "block_public_policy=False", step_log_problems),
+    Mutation("step logs under another prefix than Dagster's", "ingestion_path/names.py", '"dagster-compute-logs/"', '"logs/"', policy_problems),
+    Mutation("may write over all of the logs' bucket", "ingestion_path/policies.py", 'f"{bucket_arn}/{STEP_LOGS_PREFIX}*"', 'f"{bucket_arn}/*"', policy_problems),
     Mutation("public policies", "ingestion_path/archive.py", "block_public_policy=True", "block_public_policy=False", archive_problems),
     Mutation("another key layout", "ingestion_path/delivery.py", '"prefix": DATA_PREFIX', '"prefix": "hits/"', delivery_problems),
     Mutation("announces another folder", "ingestion_path/snowpipe_ingestion.py", '"filter_prefix": DATA_PREFIX', '"filter_prefix": "hits/"', announcement_problems),

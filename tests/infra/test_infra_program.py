@@ -106,9 +106,9 @@ def test_every_name_of_the_env_block_is_read(name: str) -> None:
     """A name that nothing reads looks like a setting and does nothing. AWS_REGION is read by boto3 too."""
     sources = [
         file
-        for folder in ("platform", "collector", "simulations", "dbt_models")
+        for folder in ("platform", "collector", "simulations", "dbt_models", "deploy")
         for file in (ROOT / folder).rglob("*")
-        if file.suffix in (".py", ".yml") and "target" not in file.parts
+        if file.suffix in (".py", ".yml", ".yaml") and "target" not in file.parts
     ]
     assert any(re.search(rf"\b{name}\b", file.read_text()) for file in sources)
 
