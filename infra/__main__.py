@@ -99,7 +99,7 @@ access = Access("access", names, warehouse, compute, snowpipe, config.snowflake,
 platform_reads_archive = aws.iam.Policy(
     "platform-reads-archive",
     name=f"{names.prefix}-platform-reads-archive",
-    policy=policies.document(policies.read_archive, bucket_arn=archive.bucket.arn),
+    policy=policies.document(policies.use_archive, bucket_arn=archive.bucket.arn),
     opts=pulumi.ResourceOptions(provider=aws_provider),
 )
 step_logs = StepLogs("step-logs", names, opts=clouds)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pulumi
 
-from collector.archive_keys import DATA_PREFIX, ERROR_PREFIX
+from collector.archive_keys import DATA_PREFIX, ERROR_PREFIX, MARKER_KEY
 
 from .names import STEP_LOGS_PREFIX
 
@@ -99,11 +99,21 @@ def redeliver_parked_hits(queue_arn: str) -> Policy:
 
 
 def read_archive(bucket_arn: str) -> Policy:
-    """List and read delivered objects: Snowflake's integration, and whatever runs the platform."""
+    """List and read delivered objects: Snowflake's integration, and (with `use_archive`) whatever runs the platform."""
     return _policy(
         _allow(["s3:GetBucketLocation"], [bucket_arn]),
         _allow(["s3:ListBucket"], [bucket_arn], StringLike={"s3:prefix": f"{DATA_PREFIX}*"}),
         _allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket_arn}/{DATA_PREFIX}*"]),
+    )
+
+
+def use_archive(bucket_arn: str) -> Policy:
+    """What runs the platform reads the archive, and finds or puts the archive's marker beside it."""
+    reading = read_archive(bucket_arn)["Statement"]
+    return _policy(
+        *reading,
+        _allow(["s3:ListBucket"], [bucket_arn], StringEquals={"s3:prefix": MARKER_KEY}),
+        _allow(["s3:GetObject", "s3:PutObject"], [f"{bucket_arn}/{MARKER_KEY}"]),
     )
 
 

@@ -208,13 +208,12 @@ class S3Archive:
     def marker(self) -> str | None:
         from botocore.exceptions import BotoCoreError, ClientError
 
+        # Asked for by name it would be "access denied" while it is missing, to whoever may not list the whole bucket.
+        if not any(key == MARKER_KEY for key, _, _ in self._list(MARKER_KEY)):
+            return None
         try:
             return _marker_id(self.client.get_object(Bucket=self.bucket, Key=MARKER_KEY)["Body"].read(), self)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchKey":
-                return None
-            raise ArchiveError(f"cannot read s3://{self.bucket}/{MARKER_KEY}: {error}") from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ClientError) as error:
             raise ArchiveError(f"cannot read s3://{self.bucket}/{MARKER_KEY}: {error}") from error
 
     def mark(self, archive_id: str) -> str:

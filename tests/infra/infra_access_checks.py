@@ -54,6 +54,7 @@ def _arns(graph: Graph) -> dict[str, str]:
         "bucket": bucket,
         "hits": f"{bucket}/{archive_keys.DATA_PREFIX}2026/11/22/14/a.gz",
         "failed hits": f"{bucket}/{archive_keys.ERROR_PREFIX}processing-failed/2026/11/22/14/a",
+        "marker": f"{bucket}/{archive_keys.MARKER_KEY}",
         "other key": f"{bucket}/private/a",
         "other bucket": bucket + "-copy",
         "key of other bucket": f"{bucket}-copy/{archive_keys.DATA_PREFIX}a.gz",
@@ -105,7 +106,7 @@ MAY: dict[str, list[tuple[str, str]]] = {
         ("logs:PutLogEvents", "delivery log"),
     ],
     "snowpipe-role": [*_READ, *_LIST],
-    "platform-reads-archive": [*_READ, *_LIST],
+    "platform-reads-archive": [*_READ, *_LIST, ("s3:GetObject", "marker"), ("s3:PutObject", "marker")],
     "step-logs-policy": [
         ("s3:ListBucket", "step logs"),
         *(
@@ -141,6 +142,10 @@ def policy_problems(graph: Graph) -> list[str]:
             for elsewhere in ({"s3:prefix": "private/"}, {}):
                 if is_allowed(policies, "s3:ListBucket", arns[bucket], context=elsewhere):
                     problems.append(f"{role} may list the {bucket} outside {prefix}")
+    platform = identity_policies(graph)["platform-reads-archive"]
+    marker = {"s3:prefix": archive_keys.MARKER_KEY}
+    if not is_allowed(platform, "s3:ListBucket", arns["bucket"], context=marker):
+        problems.append("the platform cannot look whether the archive has a marker")
     return problems + [f"{role} is expected and missing" for role in MAY if role not in identity_policies(graph)]
 
 

@@ -106,6 +106,8 @@ MUTATIONS = [
     Mutation("step logs for ever", "ingestion_path/step_logs.py", '"expiration": {"days": KEPT_DAYS},', "", step_log_problems),
     Mutation("public step logs", "ingestion_path/step_logs.py", "block_public_policy=True", "block_public_policy=False", step_log_problems),
     Mutation("step logs under another prefix than Dagster's", "ingestion_path/names.py", '"dagster-compute-logs/"', '"logs/"', policy_problems),
+    Mutation("platform cannot mark the archive", "__main__.py", "policies.use_archive", "policies.read_archive", policy_problems),
+    Mutation("platform cannot look for the marker", "ingestion_path/policies.py", 'StringEquals={"s3:prefix": MARKER_KEY}', 'StringEquals={"s3:prefix": DATA_PREFIX}', policy_problems),
     Mutation("may write over all of the logs' bucket", "ingestion_path/policies.py", 'f"{bucket_arn}/{STEP_LOGS_PREFIX}*"', 'f"{bucket_arn}/*"', policy_problems),
     Mutation("public policies", "ingestion_path/archive.py", "block_public_policy=True", "block_public_policy=False", archive_problems),
     Mutation("another key layout", "ingestion_path/delivery.py", '"prefix": DATA_PREFIX', '"prefix": "hits/"', delivery_problems),
