@@ -251,8 +251,8 @@ class Ledger:
             assert headers.get("access-control-allow-origin") == origin, (request, headers)
         path = request.path.rstrip("/")
         if status in (404, 503) or path in ("/health", "") or request.method == "OPTIONS":
-            if status == 503 and path == "/batch":
-                self._lines(json.loads(body)["hits"])
+            if status == 503 and path == "/batch" and body:
+                self._lines(json.loads(body).get("hits", []))
             return
         if path == "/batch" and body.startswith(b'{"accepted"'):
             self._lines(json.loads(body)["hits"])
