@@ -30,7 +30,7 @@
     {%- set prefix = "^pr([1-9]|[1-9][0-9]|1[0-9][0-9]|200)" -%}
     select distinct log_id
     from ({{ body_entries(hits, ["log_id"], prefix ~ "(" ~ product_fields() | join("|") ~ "|c[dm][1-9][0-9]{0,2})$") }}) as entries
-    where {{ text_or_null("value") }} is not null
+    where {{ text_or_null("given") }} is not null
 {%- endmacro %}
 
 {% macro duckdb__products(hits, columns) -%}
@@ -145,7 +145,7 @@
             cast({{ regexp_group("name", pattern, loop.index) }} as integer) as {{ index }},
             {% endfor %}
             {{ regexp_group("name", pattern, indexes | length + 1) }} as field,
-            {{ text_or_null("value") }} as value
+            {{ text_or_null("given") }} as value
         from ({{ body_entries(hits, columns, pattern) }}) as entries
     ) as named
     where value is not null and {% for index in indexes %}{{ index }} <= 200{{ " and " if not loop.last }}{% endfor %}
@@ -154,7 +154,7 @@
         {% for index in indexes %}{{ index }}{{ ", " if not loop.last }}{% endfor %}
 {%- endmacro %}
 
-{# ---- (columns, name, value) of the body's scalar members whose name matches ---------------------------------------------------- #}
+{# ---- (columns, name, given) of the body's scalar members whose name matches ---------------------------------------------------- #}
 {% macro body_entries(hits, columns, pattern) -%}
     {{ return(adapter.dispatch("body_entries")(hits, columns, pattern)) }}
 {%- endmacro %}
@@ -162,7 +162,7 @@
 {% macro duckdb__body_entries(hits, columns, pattern) -%}
     {#- The letters before the first index: a quick look at the text spares most hits the way through a map. -#}
     {%- set letters = modules.re.match("\\^([a-z]+)", pattern).group(1) -%}
-    select {% for column in columns %}{{ column }}, {% endfor %} entry.key as name, entry.value as value
+    select {% for column in columns %}{{ column }}, {% endfor %} entry.key as name, entry.value as given
     from (
         select
             {% for column in columns %}{{ column }}, {% endfor %}
@@ -190,7 +190,7 @@
 {%- endmacro %}
 
 {% macro snowflake__body_entries(hits, columns, pattern) -%}
-    select {% for column in columns %}h.{{ column }}, {% endfor %} f.key as name, f.value::varchar as value
+    select {% for column in columns %}h.{{ column }}, {% endfor %} f.key as name, f.value::varchar as given
     from {{ hits }} as h, lateral flatten(input => parse_json(h.req_body)) as f
     where rlike(f.key, '{{ pattern }}') and not is_null_value(f.value)
 {%- endmacro %}

@@ -87,7 +87,7 @@ def twice(made: dict) -> bytes:
     ).encode()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_both_warehouses_give_equal_rows(make_bench, export, record, tmp_path) -> None:
     """Everything that the simulator plants (retries, late and broken lines, sessions over midnight, bots, all kinds of hits) and odd
     hits at random, built date by date on Snowflake and in one run on DuckDB; live views over dates built and not built."""
