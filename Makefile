@@ -52,7 +52,7 @@ test-browser: $(DEV) $(MANIFEST) ## Run the tests that need Debian's chromium (a
 	@$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
 
 test-infra: $(INFRA) ## Type-check the Pulumi program and run its tests
-	@MYPYPATH=infra:tests/infra:tests/emulators:tests/clock $(BIN)/mypy --follow-imports=silent --check-untyped-defs infra/__main__.py infra/ingestion_path tests/infra tests/emulators/firehose.py
+	@MYPYPATH=infra:tests/infra:tests/emulators:tests/clock $(BIN)/mypy --follow-imports=silent --check-untyped-defs infra/__main__.py infra/cost.py infra/ingestion_path tests/infra tests/emulators/firehose.py
 	@$(BIN)/python -m pytest -m infra $(PYTEST_ARGS)
 
 # A network of its own: the services have their own ports, whatever else runs on the machine.
@@ -62,6 +62,9 @@ test-containers: $(DEV) ## Build deploy/ and run it in containers (Linux, root; 
 
 mutations: $(DEV) $(MANIFEST) ## Plant every known defect in the models and print which check stops it
 	@MUTATIONS=all $(BIN)/python -m pytest -n 0 -s -q tests/mutations $(PYTEST_ARGS)
+
+infra-cost: $(INFRA) ## Estimate what a stack costs: STACK=production HITS=1000000 (a day) BATCH=1 (hits a request)
+	@$(BIN)/python infra/cost.py --stack "$(or $(STACK),production)" --hits "$(or $(HITS),1000000)" --batch "$(or $(BATCH),1)"
 
 lint: $(DEV) ## Lint and type-check
 	@$(BIN)/ruff check .
@@ -112,4 +115,4 @@ $(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -pa
 	@$(PLATFORM) prepare
 	@touch $@
 
-.PHONY: help setup demo dev collect pump simulate replay doctor test test-dates test-browser test-infra test-containers mutations lint bench bench-full bench-check lock clean
+.PHONY: help setup demo dev collect pump simulate replay doctor test test-dates test-browser test-infra infra-cost test-containers mutations lint bench bench-full bench-check lock clean

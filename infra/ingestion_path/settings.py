@@ -36,11 +36,11 @@ WAREHOUSE_SIZES = (
 )  # fmt: skip
 
 
-def read() -> Settings:
-    """Read and check every setting of the current stack; raises `pulumi.RunError` with one line on the first that is
-    wrong.
+def read(stack: str | None = None) -> Settings:
+    """Read and check every setting of the stack (None: the one that is being deployed); raises `pulumi.RunError` with one
+    line on the first that is wrong.
     """
-    stack = pulumi.get_stack()
+    stack = stack or pulumi.get_stack()
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", stack):
         raise pulumi.RunError(
             f"The stack's name {stack!r} cannot go into a bucket's name: use up to 20 of a-z, 0-9 and '-', a letter first"

@@ -20,7 +20,7 @@ from typing import Any
 
 import pulumi
 import pulumi.runtime
-import yaml  # type: ignore[import-untyped]
+import yaml
 from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime import rpc
 from pulumi.runtime import settings as pulumi_settings

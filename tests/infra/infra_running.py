@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -103,3 +104,14 @@ def running_path(applied: AppliedWorld, new_folder: Callable[[str], Path]) -> It
             stack.enter_context(FirehoseEmulator()),
             lambda name: stack.enter_context(start(applied, name, new_folder(name))),
         )
+
+
+def logged(process: LambdaProcess, act: Callable[[], Any]) -> str:
+    """What the function logged while `act` ran, once its line is there."""
+    before = len(process.log)
+    act()
+    deadline = time.monotonic() + 10
+    while not (new := process.log[before:]).endswith("\n"):
+        assert time.monotonic() < deadline, "nothing was logged"
+        time.sleep(0.02)
+    return new

@@ -8,16 +8,14 @@ them by the check `alarm_state_problems` (infra_alarms.py).
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from infra_alarms import PROOFS, Points, Series, emf_points, filtered_points, is_off, metrics_of, series_of
 from infra_harness import ROOT, Graph, run_program
-from infra_lambda import LambdaProcess
-from infra_running import RunningPath, start
+from infra_running import RunningPath, logged, start
 from infra_world import AppliedWorld
 
 HIT = {"v": "1", "t": "pageview", "tid": "UA-1-1", "cid": "c-1"}
@@ -43,17 +41,6 @@ def test_silence_is_an_alarm_only_where_a_stack_says_so(production: Graph) -> No
 
 
 # -- trouble that is made here
-
-
-def logged(process: LambdaProcess, act: Callable[[], Any]) -> str:
-    """What the function logged while `act` ran, once its line is there."""
-    before = len(process.log)
-    act()
-    deadline = time.monotonic() + 10
-    while not (new := process.log[before:]).endswith("\n"):
-        assert time.monotonic() < deadline, "nothing was logged"
-        time.sleep(0.02)
-    return new
 
 
 def post(path: RunningPath) -> int:

@@ -81,6 +81,7 @@ def test_program_imports_of_ours_the_key_layout_only() -> None:
         "pulumi_aws",
         "pulumi_snowflake",
         "ingestion_path",
+        "yaml",  # pulumi brings it
     }
     assert {
         (str(file), name)
