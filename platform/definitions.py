@@ -13,7 +13,7 @@ from dagster import (
 )
 
 from ingestion_platform import settings as environment
-from ingestion_platform.assets.archive_events import archive_asset
+from ingestion_platform.assets.archive_events import archive_asset, layout_check
 from ingestion_platform.assets.checks import statistics_checks
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.models import exposures, live_models, partitioned_models
@@ -55,7 +55,7 @@ def definitions(settings: Settings) -> Definitions:
             published_asset(daily, policy),
             *exposures(models),
         ],
-        asset_checks=[statistics_checks(daily)],
+        asset_checks=[layout_check(settings.partitions_start), statistics_checks(daily)],
         jobs=[refresh, recovery_job(models), *asset_jobs(models, daily, simulated)],
         schedules=[hourly(refresh)],
         sensors=[late_objects(refresh), *alerts(settings)],

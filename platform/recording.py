@@ -93,6 +93,25 @@ def verdicts_given(
     return [Output(None, output_name=name) for name in names if name is not None]
 
 
+def unplan_checks(context: AssetExecutionContext) -> None:
+    """Take back that this run was going to execute the checks it has not executed: call it when the step fails for a reason of its own.
+
+    A check that a failed run had planned shows as "Execution failed" wherever it stands, though nothing is wrong there; taken back, it
+    shows its last verdict. Dagster has no event for it, so the rows go from the table that its SQL storages share.
+    """
+    from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+    from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+    from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+
+    storage = context.instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return
+    columns = AssetCheckExecutionsTable.c
+    planned = columns.execution_status == AssetCheckExecutionRecordStatus.PLANNED.value
+    with storage.index_connection() as connection:
+        connection.execute(AssetCheckExecutionsTable.delete().where(columns.run_id == context.run_id).where(planned))
+
+
 def targets(instance: DagsterInstance, key: AssetKey, days: Sequence[date]) -> Mapping[str, Target]:
     """The newest materialization of each date by partition key: a verdict counts as long as it is about the newest."""
     storage = instance.event_log_storage

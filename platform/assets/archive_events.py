@@ -4,11 +4,17 @@ The data version of a date is the digest of its object keys, sizes and etags. An
 version changed since the last one, so that a year of unchanged history costs nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from itertools import groupby
+from typing import Any
 
 from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckResult,
+    AssetChecksDefinition,
+    AssetCheckSeverity,
+    AssetCheckSpec,
     AssetObservation,
     AssetsDefinition,
     DagsterEventType,
@@ -18,13 +24,21 @@ from dagster import (
     OpExecutionContext,
     ResourceParam,
     SourceAsset,
+    multi_asset_check,
     observable_source_asset,
 )
 
+from collector.archive_keys import day_prefix
 from ingestion_platform.assets.keys import ARCHIVE_EVENTS
 from ingestion_platform.partitions import ONE_DAY, today
 from ingestion_platform.resources.archive import Archive, data_version
 from ingestion_platform.versions import DATA_VERSION_TAG
+
+LAYOUT_SPEC = AssetCheckSpec(
+    "layout",
+    asset=ARCHIVE_EVENTS,
+    description="Nothing lies below stream_data/ that no load takes: another layout, another ending, a date before PARTITIONS_START.",
+)
 
 
 def archive_versions(archive: Archive, start: date, end: date | None = None) -> dict[date, str]:
@@ -47,7 +61,7 @@ def passed_over(archive: Archive, start: date) -> dict[str, str]:
     return found
 
 
-def listed(passed: Mapping[str, str], most: int = 5) -> str:
+def listed(passed: Mapping[str, str], most: int = 20) -> str:
     """The first of what is passed over, each with its reason, and how many more there are."""
     names = "; ".join(f"{key} ({why})" for key, why in list(passed.items())[:most])
     return names + (f"; and {len(passed) - most} more" if len(passed) > most else "")
@@ -74,12 +88,55 @@ def changed_versions(
     return {key: version for key, version in {**now, **gone}.items() if before.get(key) != version}
 
 
-def observations(changed: Mapping[str, str]) -> list[AssetObservation]:
-    """What `changed_versions` found, as events."""
+def observations(changed: Mapping[str, str], passed: Mapping[str, str] | None = None) -> list[AssetObservation]:
+    """What `changed_versions` found, as events; each says what of its date is `passed` over."""
     return [
-        AssetObservation(ARCHIVE_EVENTS, partition=key, tags={DATA_VERSION_TAG: version})
+        AssetObservation(
+            ARCHIVE_EVENTS,
+            partition=key,
+            tags={DATA_VERSION_TAG: version},
+            metadata=_metadata(_of_date(passed or {}, date.fromisoformat(key))),
+        )
         for key, version in sorted(changed.items())
     ]
+
+
+def _of_date(passed: Mapping[str, str], day: date) -> dict[str, str]:
+    return {key: why for key, why in passed.items() if key.startswith(day_prefix(day))}
+
+
+def _metadata(passed: Mapping[str, str]) -> dict[str, Any]:
+    return {"passed over": listed(passed)} if passed else {}
+
+
+def layout_verdict(passed: Mapping[str, str]) -> AssetCheckEvaluation:
+    """The check `layout`: whether everything below the data prefix is an object that a load takes. It warns: nothing is lost by it yet."""
+    return AssetCheckEvaluation(
+        asset_key=ARCHIVE_EVENTS,
+        check_name=LAYOUT_SPEC.name,
+        passed=not passed,
+        severity=AssetCheckSeverity.WARN,
+        metadata={"passed over": len(passed), **({"objects": dict(list(passed.items())[:1000])} if passed else {})},
+        description=f"Never loaded: {listed(passed)}" if passed else "Everything in the archive is loaded by somebody.",
+    )
+
+
+def layout_check(start: date) -> AssetChecksDefinition:
+    """The check `layout` as something to execute; the hourly refresh records the same verdict."""
+
+    @multi_asset_check(name="archive_layout", specs=[LAYOUT_SPEC])
+    def layout(archive: ResourceParam[Archive]) -> Iterator[AssetCheckResult]:
+        with_reasons = layout_verdict(passed_over(archive, start))
+        yield AssetCheckResult(
+            passed=with_reasons.passed,
+            check_name=LAYOUT_SPEC.name,
+            asset_key=ARCHIVE_EVENTS,
+            severity=with_reasons.severity,
+            metadata=with_reasons.metadata,
+            description=with_reasons.description,
+        )
+
+    return layout
 
 
 def archive_asset(daily: DailyPartitionsDefinition, start: date) -> SourceAsset | AssetsDefinition:
@@ -97,6 +154,9 @@ def archive_asset(daily: DailyPartitionsDefinition, start: date) -> SourceAsset 
         tags={"dagster/kind/gzip": "", "dagster/kind/json": ""},
     )
     def archive_events(context: OpExecutionContext, archive: ResourceParam[Archive]) -> DataVersionsByPartition:
+        passed = passed_over(archive, start)
+        if passed:
+            context.log_event(AssetObservation(ARCHIVE_EVENTS, metadata=_metadata(passed)))
         return DataVersionsByPartition(changed_versions(context.instance, archive, start))
 
     return archive_events

@@ -39,7 +39,7 @@ from ingestion_platform.assets.archive_events import changed_versions, observati
 from ingestion_platform.assets.keys import ARCHIVE_EVENTS, OWNERS, RAW_LOGS, ROW_COUNT, WAREHOUSE_POOL
 from ingestion_platform.assets.verdicts import Verdict, evaluations, refusal
 from ingestion_platform.partitions import ONE_DAY, PartitionError, Window, frozen_before, refuse_frozen, today, window
-from ingestion_platform.recording import record, recorded, verdicts_given
+from ingestion_platform.recording import record, recorded, unplan_checks, verdicts_given
 from ingestion_platform.resources.archive import Archive, ArchiveError
 from ingestion_platform.resources.warehouse import DayLoad, Warehouse, WarehouseError
 from ingestion_platform.settings import Settings
@@ -123,7 +123,7 @@ def readable_spec(daily: DailyPartitionsDefinition | None = None) -> AssetCheckS
 def record_loads(
     context: AssetExecutionContext | OpExecutionContext, warehouse: Warehouse, loads: Sequence[DayLoad]
 ) -> list[DagsterEvent]:
-    """Record `loads`: a materialization a date, with the version of what the table holds, and the verdict of `readable`."""
+    """Record `loads`: a materialization a date that was loaded whole, with the version of what the table holds, and `readable`'s verdicts."""
     if not loads:
         return []
     held = warehouse.loaded_versions(loads[0].arrival_date, loads[-1].arrival_date + ONE_DAY)
@@ -138,6 +138,8 @@ def record_loads(
                 tags=version_tags(inputs, context.run_id, held[load.arrival_date]),
             )
             for load in loads
+            # A date that was not loaded whole is not materialized: it shows as failed, and as stale.
+            if not load.errors
         ],
     )
     checked = record(context, evaluations(context.instance, readable_spec(), readable(loads)))
@@ -201,6 +203,7 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, sta
         yield from verdicts_given(context, [readable_spec().key])
         refused = refusal(readable_spec(), readable(loads))
         if refused is not None:
+            unplan_checks(context)
             raise Failure(refused)
 
     return raw_logs

@@ -31,7 +31,13 @@ from dagster import (
 )
 from pydantic import Field
 
-from ingestion_platform.assets.archive_events import archive_versions, changed_versions, observations
+from ingestion_platform.assets.archive_events import (
+    archive_versions,
+    changed_versions,
+    layout_verdict,
+    observations,
+    passed_over,
+)
 from ingestion_platform.assets.checks import evaluate
 from ingestion_platform.assets.keys import PUBLISHED_OVERVIEW, STATISTICS, USER_AGENTS, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
@@ -67,7 +73,8 @@ class Refresh:
     def observe(self) -> Generator[Event, None, list[date]]:
         """Record the dates whose objects changed since they were last observed; returns them."""
         changed = changed_versions(self.context.instance, self.archive, self.settings.partitions_start)
-        yield from record(self.context, observations(changed))
+        passed = passed_over(self.archive, self.settings.partitions_start)
+        yield from record(self.context, [*observations(changed, passed), layout_verdict(passed)])
         return [date.fromisoformat(key) for key in changed]
 
     def load(self, changed: Iterable[date]) -> Generator[Event, None, list[DayLoad]]:

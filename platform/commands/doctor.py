@@ -48,7 +48,8 @@ def doctor(settings: Settings) -> int:
             found, mark = look(settings), "[green]ok  [/]"
         # A doctor reports whatever he meets: a driver's own exceptions, too, are findings.
         except Exception as error:
-            found, mark = " ".join(f"{error}".split())[:300], "[red]look[/]"
+            whole = None if isinstance(error, _Trouble) else 300
+            found, mark = " ".join(f"{error}".split())[:whole], "[red]look[/]"
             troubles.add(name)
         out.print(f"{mark}  {name:12} {found}")
     return 1 if troubles else 0

@@ -98,12 +98,13 @@ def _last_counts(bench: Any, numbered: dict[tuple[str, int], bytes]) -> None:
     """Of a name that a body gives twice the last counts, typed parameters and indexed ones alike."""
     loaded = bench.rows("select log_filename, log_file_row_number, record.body.cid, record.body.tr, data from raw.logs")
     for key, number, client, revenue, data in loaded:
-        record = json.loads(numbered[key, number], parse_int=str, parse_float=str)
+        # Numbers are written anew on the way; texts are not.
+        record = json.loads(numbered[key, number], parse_int=lambda _: None, parse_float=lambda _: None)
         body = record.get("request") if isinstance(record, dict) else None
         body = body.get("body") if isinstance(body, dict) else None
         if isinstance(body, dict) and _once(numbered[key, number]):
             for name, found in (("cid", client), ("tr", revenue)):
-                if isinstance(body.get(name), str) and not body[name].replace(".", "").lstrip("-").isdigit():
+                if isinstance(body.get(name), str):
                     assert found == body[name], (numbered[key, number].decode(), data)
             assert set(json.loads(data, parse_int=str)) == set(body) or None in body.values()
 
