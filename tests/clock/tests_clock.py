@@ -18,6 +18,8 @@ from pathlib import Path
 
 import time_machine
 
+import grpc_deadlines
+
 FOLDER = Path(__file__).parent
 OFFSET = "TESTS_CLOCK_OFFSET"
 
@@ -47,6 +49,7 @@ def start(offset: float) -> None:
         before.stop()
     _moved[:] = [time_machine.travel(_true_time() + offset, tick=True)]
     _moved[0].start()
+    grpc_deadlines.keep_true(_true_time)
 
 
 def move_to(now: datetime) -> None:
