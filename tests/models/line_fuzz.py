@@ -29,7 +29,7 @@ _TYPES = (
 )
 _ACTIONS = ("detail", "click", "add", "remove", "checkout", "purchase", "refund", "PURCHASE", "none", "")
 _TEXTS = (
-    "", " ", "\t", "\x0b", "\u00a0", "\u3000a", "(not set)", "a|b", "'", '"', "\\", "%", "%00", "%zz", "\x00", "a\x00b", "é€😀",
+    "", " ", "\t", "\x0b", "\u00a0", "\u3000a", "(all)", "(not set)", "a|b", "'", '"', "\\", "%", "%00", "%zz", "\x00", "a\x00b", "é€😀",
     "\u2028", "null", "NaN", "{{ this }}", "$1", "x" * 300, "https://shop.example/?utm_source=a%20b&gclid=1", "https://[::1", "//", "http://",
     "android-app://a.b", "2026-01-10", "undefined", "[object Object]", "\ufffd", "\ufeff", "a\nb", "in", "nan, inf",
 )  # fmt: skip
@@ -63,14 +63,14 @@ def lines(seed: int, count: int, day_ms: int) -> Iterator[bytes]:
 
 def _record(rng: random.Random, number: int, day_ms: int) -> dict[str, Any]:
     received = day_ms + rng.randrange(-86_400_000, 2 * 86_400_000)
-    # Some ids are met again.
-    event_id = f"{rng.randrange(number + 1) if rng.random() < 0.1 else number:022x}{received // 86_400_000:010x}"
+    # Some ids are met again, on other dates, too.
+    event_id = f"{rng.randrange(number + 1) if rng.random() < 0.1 else number:032x}"
     client = f"c{rng.randrange(40)}"
     body = {
         "v": "1",
         "t": rng.choice(_TYPES[:3]),
         "cid": client,
-        "tid": rng.choice(("UA-1", "UA-2")),
+        "tid": rng.choice(("UA-1", "UA-2", "(all)")),
         "dl": "https://shop.example/",
     }
     for _ in range(rng.randrange(6)):
