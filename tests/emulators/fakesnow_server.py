@@ -146,7 +146,20 @@ def comment_sql(catalog: str, schema: str, table: str, comment: str | None) -> s
     return _comment_sql(catalog, schema, table, (comment or "").replace("'", "''"))
 
 
+_trim = cursor.transforms.trim_cast_varchar
+
+
+def trim(expression: exp.Expression) -> exp.Expression:
+    """TRIM, LTRIM and RTRIM keep what they are to trim; fakesnow forgets it where the text is no cast."""
+    made = _trim(expression)
+    if made is not expression:
+        for part in ("expression", "position", "collation"):
+            made.set(part, expression.args.get(part))
+    return made
+
+
 def patch() -> None:
+    cursor.transforms.trim_cast_varchar = trim
     info_schema.insert_table_comment_sql = comment_sql
     cursor.parse_one = parse_one
     cursor.FakeSnowflakeCursor.execute = execute

@@ -65,7 +65,7 @@ def odd_records(rng: random.Random, record) -> list:
         "ua": ("python-requests/2.31.0", "\tcurl/8.5 "),
         "ev": ("7", "7.0", "7.5", "x", "1e2", "+3", "9223372036854775808"),
         "ni": ("1", "true", "0"),
-        "pr1id": ("A", " B ", " "), "pr1qt": ("2", "2.0", "many", "9e14", "999999999999999"), "pr1pr": ("3.50", "free", "1e1"), "pr1cd2": ("red", "gr\"n", "\t"),
+        "pr1id": ("A", " B ", " "), "pr1qt": ("2", "2.0", "many", "9e3", "99999"), "pr1pr": ("3.50", "free", "1e1"), "pr1cd2": ("red", "gr\"n", "\t"),
         "pr9id": ("C", ""), "pr200nm": ("last",), "pr201nm": ("beyond",), "PR1ID": ("odd",), "il1pi2id": ("D", "\n"), "il1nm": ("list\t",), "il2pi1cm3": ("4",),
         "promo1id": ("P", " "), "promo2nm": ("N",), "promoa": ("click",),
     }  # fmt: skip

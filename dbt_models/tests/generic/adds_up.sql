@@ -22,6 +22,6 @@
         on {% for key in keys %}whole.{{ key }} = parts.{{ key }}{{ " and " if not loop.last }}{% endfor %}
     where
         {% for measure in measures -%}
-        coalesce(whole.{{ measure }}, 0) <> coalesce(parts.{{ measure }}, 0){{ " or" if not loop.last }}
+        coalesce(cast(whole.{{ measure }} as decimal(38, 9)), 0) <> coalesce(parts.{{ measure }}, 0){{ " or" if not loop.last }}
         {% endfor %}
 {% endtest %}
