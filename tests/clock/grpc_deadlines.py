@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType, SimpleNamespace
 
-_MODULES = ("grpc._channel", "grpc._server")
+_MODULES = ("grpc._channel", "grpc._server", "grpc.aio._utils")
 
 
 class _WhenImported(importlib.abc.MetaPathFinder):
