@@ -207,6 +207,20 @@ def test_strict_json_decides_what_a_record_is(bench, at) -> None:
     assert [row[0].strip() for row in kept] == [line.decode().strip() for line in lines[: len(refused)]]
 
 
+def test_ids_are_trimmed_of_ascii_blanks_and_of_nothing_else(bench, at) -> None:
+    """Both warehouses, and whoever joins them with the marts, must mean the same visitor."""
+    ids = {"\\t bob\\u000b\\r\\n": "bob", "\u00a0x0b\u3000": "\u00a0x0b\u3000", " ": "a", "x0b": "x0b"}
+    lines = [
+        b'{"context": {"client_id": "%s"}, "service": {"id": "api.collect"}, "request": {"timestamp": 1767261600000, "body": {"cid": "a"}}}\n'
+        % given.encode()
+        for given in ids
+    ]
+    bench.deliver(lines, at("2026-01-01 11:00"))
+    bench.warehouse.load(bench.archive, *WINDOW)
+    found = bench.rows("select client_id from raw.logs order by log_file_row_number")
+    assert [row[0] for row in found] == list(ids.values())
+
+
 def test_no_number_in_place_of_a_time_stops_a_load(bench, at) -> None:
     """The smallest 64-bit number, less a queue time, overflowed and cost the whole load; a time is a whole number of milliseconds."""
     noon = b"1767261600000"
