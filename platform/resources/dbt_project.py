@@ -10,10 +10,11 @@ invocation ends, so it is closed here: the pool's next holder may be another pro
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ class DbtProject:
 
         paths = ["--project-dir", f"{self.project_dir}", "--profiles-dir", f"{self.project_dir}"]
         quiet = ["--log-level", "none", "--log-level-file", "info", "--log-path", f"{target}", "--no-use-colors"]
-        with _environment({**self.environment, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}):
+        with _environment({**self.environment, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}), _log_errors_unsaid():
             try:
                 outcome = dbtRunner(callbacks=[_report(log)]).invoke(
                     [*quiet, *arguments, *paths, "--target-path", f"{target}"]
@@ -153,9 +154,22 @@ def _close_connections() -> None:
 def _report(log: Log) -> Callable[[Any], None]:
     def on_event(event: Any) -> None:
         if event.info.level in ("warn", "error") or event.info.name in ("LogModelResult", "LogTestResult"):
-            log(event.info.msg)
+            # dbt waits for ever for a thread in which a callback raised: what a full disk does not let us note is left out.
+            with suppress(Exception):
+                log(event.info.msg)
 
     return on_event
+
+
+@contextmanager
+def _log_errors_unsaid() -> Iterator[None]:
+    """dbt writes a log file; on a full disk the standard library would print a stack trace for each line of it."""
+    before = logging.raiseExceptions
+    logging.raiseExceptions = False
+    try:
+        yield
+    finally:
+        logging.raiseExceptions = before
 
 
 @contextmanager
