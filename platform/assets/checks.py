@@ -73,8 +73,12 @@ def specs(daily: DailyPartitionsDefinition | None) -> Mapping[str, AssetCheckSpe
 
 _BOOKS_SQL = """
 with counted as (
-    select greatest(event_date, cast(? as date)) as event_date, count(*) as raw_rows, 0 as logs, 0 as duplicates, 0 as quarantined
-    from raw.logs where event_date >= ? and event_date < ? and arrival_date >= ? group by 1
+    select event_date, count(*) as raw_rows, 0 as logs, 0 as duplicates, 0 as quarantined
+    from (
+        select greatest(event_date, cast(? as date)) as event_date
+        from raw.logs where event_date >= ? and event_date < ? and arrival_date >= ?
+    ) as loaded
+    group by event_date
     union all
     select arrival_date, count(*), 0, 0, 0
     from raw.bad_lines where arrival_date >= ? and arrival_date < ? group by arrival_date
