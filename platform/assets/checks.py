@@ -75,8 +75,9 @@ _BOOKS_SQL = """
 with counted as (
     select event_date, count(*) as raw_rows, 0 as logs, 0 as duplicates, 0 as quarantined
     from (
-        select greatest(event_date, cast(? as date)) as event_date
-        from raw.logs where event_date >= ? and event_date < ? and arrival_date >= ?
+        select greatest(logs.event_date, history.first_date) as event_date
+        from raw.logs as logs cross join (select cast(? as date) as first_date) as history
+        where logs.event_date >= ? and logs.event_date < ? and logs.arrival_date >= ?
     ) as loaded
     group by event_date
     union all
