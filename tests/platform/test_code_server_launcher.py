@@ -72,7 +72,11 @@ class CodeServer:
             self.process = subprocess.Popen(
                 line, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
-        wait_for(self._answers)
+        try:
+            wait_for(self._answers)
+        except BaseException:
+            self.kill()  # no fixture knows of it yet
+            raise
 
     def _answers(self) -> bool:
         try:
