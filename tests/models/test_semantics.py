@@ -8,6 +8,8 @@ from decimal import Decimal
 import duckdb
 import pytest
 
+from ingestion_platform.windows import load_window
+
 DAY, NEXT = date(2026, 1, 10), date(2026, 1, 11)
 D = Decimal
 
@@ -314,10 +316,11 @@ def test_new_clients_are_those_not_seen_for_thirty_days(bench, record, at) -> No
 
 
 def test_an_empty_day_is_a_day_of_zeros(bench, record, at) -> None:
-    """A date without hits, or whose hits are gone from the archive, has its hours, all of them zero."""
+    """A date without hits, or whose objects were removed by name, has its hours, all of them zero."""
     key = bench.deliver([record(at("2026-01-10 10:00"))])
     bench.build(DAY, NEXT)
     (bench.archive.root / key).unlink()
+    bench.warehouse.load(bench.archive, *load_window(DAY, NEXT), remove=[key])
     bench.build(DAY, NEXT)
     assert bench.rows("select count(*) from events.logs") == [(0,)]
     assert bench.rows("select count(*), sum(hits) from stats.overview_1h") == [(24, 0)]

@@ -18,6 +18,7 @@ from typing import Any
 
 from dagster import DagsterInstance
 
+from ingestion_platform import settings
 from ingestion_platform.assets.checks import evaluate
 from ingestion_platform.partitions import Window
 from ingestion_platform.resources.dbt_project import MODELS_DIR, DbtProject, NodeResult
@@ -58,6 +59,7 @@ class Laboratory:
         self.window = Window(traffic.FIRST, traffic.LAST)
         shutil.copytree(MODELS_DIR, self.project, ignore=shutil.ignore_patterns("target", "logs", ".user.yml"))
         self.warehouse = self.bench.warehouse
+        self.settings = settings.read({"DATA_DIR": f"{root}"})
         environment = {"INGEST_ENV": "local", "DBT_DUCKDB_PATH": f"{self.warehouse.path}"}
         self.dbt = DbtProject(environment, root / "dbt", self.project)
         self._kept = root / "built.duckdb"
@@ -87,7 +89,7 @@ class Laboratory:
             names = tuple(dict.fromkeys(_name(result) for result in failed))
             return Outcome(names, tuple(" ".join(result.message.split())[:300] for result in failed), ())
         with DagsterInstance.ephemeral() as instance:
-            refusals = evaluate(instance, self.warehouse, self.bench.root / "truth", self.window).refusals
+            refusals = evaluate(instance, self.warehouse, self.settings, self.window).refusals
         if refusals:
             return Outcome(tuple(refusals), tuple(refusals.values()), ())
         return Outcome((), (), tuple(self.warehouse.publish(self.published, *self.window)))

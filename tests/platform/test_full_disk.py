@@ -62,14 +62,15 @@ def replay(data_dir: Path, dates: Window, file_bytes: int | None = None) -> subp
 
 
 def says_full(done: subprocess.CompletedProcess[str], data_dir: Path, lines: int = 1) -> str:
-    """The command's last line, of `lines` at most, which names the trouble, the place and what to do."""
+    """What the command says, on `lines` at most, which names the trouble, the place and what to do. Dagster mirrors what a step
+    wrote from a process of its own, so that it may come in the middle of another line."""
     assert done.returncode == 1, done.stdout
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) <= lines, done.stderr
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith(f"replay: the disk that holds {data_dir} is full")
-    assert "make space, then run the same again" in last
-    return last
+    _, sentence, told = done.stderr.rpartition(f"replay: the disk that holds {data_dir} is full")
+    assert sentence, done.stderr
+    assert "make space, then run the same again" in told.splitlines()[0]
+    return told.splitlines()[0]
 
 
 def whole(data_dir: Path) -> int:
