@@ -26,7 +26,7 @@ import requests
 
 from benchmarks.measure import PROJECT_DIR, BenchmarkError, Cost, inherited, median, run_command
 from benchmarks.replay import Traffic, bare
-from ingestion_platform.partitions import Window, chunks
+from ingestion_platform.dates import Window, chunks
 from ingestion_platform.settings import read
 
 _GROUPS = ("raw", "events", "stats", "published")

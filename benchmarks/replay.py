@@ -31,11 +31,11 @@ from typing import Any
 import duckdb
 
 from benchmarks.measure import PROJECT_DIR, BenchmarkError, Cost, Stopped, disk_mb, median, run_module
-from ingestion_platform.resources import duckdb_sql
+from ingestion_platform.dates import Window, load_window
 from ingestion_platform.resources.archive import FolderArchive
-from ingestion_platform.resources.archive_lines import LineStream
-from ingestion_platform.resources.duckdb_warehouse import DuckDBWarehouse
-from ingestion_platform.windows import load_window
+from ingestion_platform.resources.duckdb import sql as duckdb_sql
+from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
+from ingestion_platform.resources.line_reader import LineStream
 from simulations.config import TrafficConfig
 from simulations.history import write_history
 
@@ -58,7 +58,7 @@ class Traffic:
     @property
     def arrivals(self) -> tuple[date, date]:
         """The arrival dates that a replay of all dates reads."""
-        return load_window(self.start, self.end)
+        return load_window(Window(self.start, self.end))
 
     @contextmanager
     def data_dir(self, name: str) -> Iterator[Path]:
@@ -207,7 +207,7 @@ _STEPS = {
     "raw__logs": "load raw/logs",
     "events__user_agents": "user agents",
     "models": _DBT,
-    "statistics_checks": "checks: books, truth, freshness, volume",
+    "statistics_checks": "checks",
     "published__overview": "publish Parquet",
 }
 
@@ -274,7 +274,7 @@ def load_and_build(data_dir: Path, start: date, end: date) -> dict[str, float]:
     warehouse = DuckDBWarehouse(data_dir / "warehouse.duckdb")
     stages: defaultdict[str, float] = defaultdict(float)
     began = time.perf_counter()
-    warehouse.load(FolderArchive(data_dir / "archive"), *load_window(start, end))
+    warehouse.load(FolderArchive(data_dir / "archive"), *load_window(Window(start, end)))
     stages["load raw/logs"] = time.perf_counter() - began
     began = time.perf_counter()
     warehouse.parse_user_agents(start, end)
@@ -309,7 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began, spent = time.perf_counter(), time.process_time()
     report: dict[str, Any]
     if chosen.what == "floor":
-        arrivals = load_window(chosen.first, chosen.end)
+        arrivals = load_window(Window(chosen.first, chosen.end))
         report = {"rows": type_lines(chosen.data_dir / "archive", chosen.data_dir / "floor.duckdb", *arrivals)}
     else:
         report = {"stages": load_and_build(chosen.data_dir, chosen.first, chosen.end)}

@@ -29,7 +29,7 @@ from typing import Any
 import duckdb
 
 from ingestion_platform.resources.archive import FolderArchive
-from ingestion_platform.resources.archive_lines import LineStream
+from ingestion_platform.resources.line_reader import LineStream
 
 TABLES = """
 create schema if not exists raw;

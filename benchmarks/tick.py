@@ -21,8 +21,8 @@ from benchmarks.measure import Cost, run_module
 from collector.archive_keys import parse_key
 from ingestion_platform import settings as environment
 from ingestion_platform.commands.runs import Work, console, execute
+from ingestion_platform.dates import today
 from ingestion_platform.instance import open_instance
-from ingestion_platform.partitions import today
 from ingestion_platform.resources.archive import FolderArchive
 from simulations.config import TrafficConfig
 from simulations.history import write_day, write_history

@@ -3,7 +3,7 @@
     contract, parameters, texts   what a hit is and how it is read
     records, fast_json            what becomes of it in the archive
     web, bodies, gzip_bodies,     a request, how its hits are read,
-    intake, verdicts              how it is judged, what it is answered
+    intake, outcomes              how it is judged, what it is answered
     privacy, payloads, spellings  what may reach disk, of a hit and of a refused request
     settings, env_file            what an operator can set
     gateway, handler, delivery,   Lambda: API Gateway's events, the entry, Firehose and the fallback queue,

@@ -1,6 +1,6 @@
 """How hits are read from a request: its body, unpacked, or its query string; one hit, or one a line.
 
-What cannot be read raises the refusal that it earns. A refused request's payload is read here as well.
+What cannot be read raises the rejection that it earns. A refused request's payload is read here as well.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 
 from collector.gzip_bodies import MalformedGzip, unpack
+from collector.outcomes import Rejection
 from collector.settings import Settings
 from collector.texts import BLANKS, storable
-from collector.verdicts import Refusal
 from collector.web import Request
 
 MAX_QUERY_BYTES = 8000
@@ -27,7 +27,7 @@ def one_hit(request: Request, settings: Settings) -> list[str]:
     if request.method == "POST" and request.body:
         return [_text(_unpacked(request, settings.max_hit_bytes))]
     if len(request.query) > MAX_QUERY_BYTES:
-        raise Refusal(413, "too_large", f"the query string is longer than {MAX_QUERY_BYTES} bytes")
+        raise Rejection(413, "too_large", f"the query string is longer than {MAX_QUERY_BYTES} bytes")
     return [storable(request.query)]
 
 
@@ -38,9 +38,11 @@ def hits_by_line(request: Request, settings: Settings) -> list[str]:
         text = _LINE_ENDS.sub("\n", text)
     lines = [line for line in text.split("\n") if line and line.strip(BLANKS)]
     if not lines:
-        raise Refusal(400, "empty_batch", "there is no hit: send one a line")
+        raise Rejection(400, "empty_batch", "there is no hit: send one a line")
     if len(lines) > settings.max_batch_hits:
-        raise Refusal(413, "too_many_hits", f"a batch takes {settings.max_batch_hits} hits, this one has {len(lines)}")
+        raise Rejection(
+            413, "too_many_hits", f"a batch takes {settings.max_batch_hits} hits, this one has {len(lines)}"
+        )
     return lines
 
 
@@ -52,11 +54,11 @@ def _unpacked(request: Request, limit: int) -> bytes:
         try:
             body = unpack(body, limit)
         except MalformedGzip as error:
-            raise Refusal(400, "malformed_gzip", str(error)) from None
+            raise Rejection(400, "malformed_gzip", str(error)) from None
     elif coding not in ("gzip", "identity"):
-        raise Refusal(415, "unknown_encoding", "a body may be gzip-encoded or plain")
+        raise Rejection(415, "unknown_encoding", "a body may be gzip-encoded or plain")
     if len(body) > limit:
-        raise Refusal(413, "too_large", f"the body is longer than {limit} bytes")
+        raise Rejection(413, "too_large", f"the body is longer than {limit} bytes")
     return body
 
 

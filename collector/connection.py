@@ -5,7 +5,7 @@ time that a connection idles, and the number of connections: what a client can m
 it can make it wait for ends.
 
 A request that breaks a bound, or HTTP itself, does not end here in a plain text: it is handed to the application with
-`scope["refusal"]` (status, reason, detail) and as much of it as came, so that it is answered in JSON with the headers
+`scope["rejection"]` (status, reason, detail) and as much of it as came, so that it is answered in JSON with the headers
 for other origins, and recorded. After it nothing more is read: the connection closes once the client had time to read.
 """
 
@@ -39,7 +39,7 @@ LINGER_SECONDS = 2.0
 
 _IDLE, _HEAD, _BODY = range(3)
 
-# Requests that ended here rather than with the handler's verdict, by reason, since this process started.
+# Requests that ended here rather than with the handler's outcome, by reason, since this process started.
 refusals: Counter[str] = Counter()
 
 
@@ -204,7 +204,7 @@ class Connection(HttpToolsProtocol):
         self._part(cycle)
 
     def _end(self, scope: Any, status: int, reason: str, detail: str) -> None:
-        scope["refusal"] = (status, reason, detail)
+        scope["rejection"] = (status, reason, detail)
         refusals[reason] += 1
         self._over = True
         self._deadline = math.inf

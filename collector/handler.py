@@ -1,4 +1,4 @@
-"""Lambda's entry: API Gateway event in (payload format 1.0 or 2.0), acknowledged hit or honest refusal out.
+"""Lambda's entry: API Gateway event in (payload format 1.0 or 2.0), acknowledged hit or honest rejection out.
 
     handler    collector.handler.handler
     timeout    10 s or more: 7 s of it are kept back for the last calls to stream and queue, and the answer
@@ -20,7 +20,7 @@ import boto3
 
 from collector.delivery import Delivery, FirehoseDelivery, client_config
 from collector.gateway import answer_of, request_of
-from collector.intake import judge
+from collector.intake import process_request
 from collector.settings import CloudSettings, Settings
 from collector.telemetry import log_failure, log_request
 from collector.web import Response, json_response
@@ -62,15 +62,15 @@ def _handle(event: Any, context: Any) -> dict[str, Any]:
     started = time.perf_counter()
     now = time.time_ns() // 1_000_000
     request, received_at = request_of(event)
-    judgement = judge(request, settings, received_at or now, max(now, received_at or now))
-    records = judgement.records
+    outcome = process_request(request, settings, received_at or now, max(now, received_at or now))
+    records = outcome.records
     delivery = stream.deliver(records, seconds_left(context)) if records else Delivery()
-    response: Response = judgement.answer(delivery.undelivered)
+    response: Response = outcome.answer(delivery.undelivered)
     log_request(
         cloud,
         request_id=getattr(context, "aws_request_id", None),
         status=response.status,
-        counts=judgement.counts(),
+        counts=outcome.counts(),
         delivery=delivery,
         milliseconds=(time.perf_counter() - started) * 1000,
     )

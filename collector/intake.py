@@ -1,8 +1,8 @@
 """What becomes of a request: which records it leaves, and what it may be answered once they are durable.
 
-`judge` reads no clock and no network and writes nothing, so that Lambda and the local server decide alike. Whoever
-calls it puts `Judgement.records` on the delivery stream and then sends `Judgement.answer(undelivered)`. Refused hits
-leave a record too, with the reason and as much of the payload as may be kept. In a batch each line has its own verdict.
+`process_request` reads no clock and no network and writes nothing, so that Lambda and the local server decide alike. Whoever
+calls it puts `RequestOutcome.records` on the delivery stream and then sends `RequestOutcome.answer(undelivered)`. Refused hits
+leave a record too, with the reason and as much of the payload as may be kept. In a batch each line has its own outcome.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from collector import privacy, records
 from collector.bodies import MAX_REJECTED_PAYLOAD, hits_by_line, one_hit, payload_of
 from collector.contract import HitError, parse_body, require_hit
+from collector.outcomes import ACCEPTED, Acknowledge, HitOutcome, Rejection, RequestOutcome, error
 from collector.records import (
     GIF_HEADERS,
     TEXT_HEADERS,
@@ -24,7 +25,6 @@ from collector.records import (
 )
 from collector.settings import IpMode, PrivacySignals, Settings
 from collector.spellings import words_in
-from collector.verdicts import ACCEPTED, Acknowledge, Judgement, Refusal, Verdict, error
 from collector.web import (
     Request,
     Response,
@@ -37,12 +37,12 @@ from collector.web import (
     unavailable,
 )
 
-_INTERNAL_ERROR = Refusal(500, "internal_error", "the collector failed on this hit; it is kept to be replayed")
-_DO_NOT_TRACK = Refusal(204, "do_not_track", "the browser asked not to be tracked")
+_INTERNAL_ERROR = Rejection(500, "internal_error", "the collector failed on this hit; it is kept to be replayed")
+_DO_NOT_TRACK = Rejection(204, "do_not_track", "the browser asked not to be tracked")
 
 
 class Route(NamedTuple):
-    """A path that takes hits: by which methods, how their texts are read from a request (or a Refusal is raised), and
+    """A path that takes hits: by which methods, how their texts are read from a request (or a Rejection is raised), and
     what an accepted one is answered. Another wire format is another row of `ROUTES` with a reading of its own."""
 
     methods: tuple[str, ...]
@@ -74,33 +74,35 @@ class _Call(NamedTuple):
     encode: Callable[[Record], bytes]
 
 
-def judge(
+def process_request(
     request: Request,
     settings: Settings,
     received_at: int,
     responded_at: int,
     encode: Callable[[Record], bytes] = records.encode,
-    refusal: Refusal | None = None,
-) -> Judgement:
+    rejection: Rejection | None = None,
+) -> RequestOutcome:
     """Decide what becomes of a request that came at `received_at` and is answered at `responded_at` (epoch ms).
 
-    Raises nothing, whatever was sent. `encode` may be a quicker one that gives the same bytes. `refusal` is for a
+    Raises nothing, whatever was sent. `encode` may be a quicker one that gives the same bytes. `rejection` is for a
     request that did not arrive whole: it is refused in any case, and recorded where something of a hit came with it.
     """
     cors = cors_headers(request.headers.get("origin"), settings.allowed_origins)
     path = request.path.rstrip("/")
     route = (_POSTED.get(path) if request.method == "POST" else None) or ROUTES.get(path)
-    if refusal is not None:
+    if rejection is not None:
         if not cors and not settings.allowed_origins:  # what broke off may have had an origin
             cors = {"Access-Control-Allow-Origin": "*"}
-        if refusal.status == 503:
-            return Judgement([], cors, response=unavailable(cors, {"error": refusal.reason, "detail": refusal.detail}))
+        if rejection.status == 503:
+            return RequestOutcome(
+                [], cors, response=unavailable(cors, {"error": rejection.reason, "detail": rejection.detail})
+            )
         if route is None or not (request.body or request.query):
-            return Judgement([], cors, response=error(refusal.status, refusal.reason, refusal.detail, cors))
+            return RequestOutcome([], cors, response=error(rejection.status, rejection.reason, rejection.detail, cors))
     if route is None:
-        return _judge_other(request.method, path, cors)
-    if request.method == "OPTIONS" and refusal is None:
-        return Judgement([], cors, response=preflight(cors))
+        return _answer_other(request.method, path, cors)
+    if request.method == "OPTIONS" and rejection is None:
+        return RequestOutcome([], cors, response=preflight(cors))
     address = privacy.storable_address(request.address, settings.ip_mode)
     headers = privacy.storable_headers(request.headers)
     source = Source(request.method, path, request.hostname, address, headers, route.answered)
@@ -110,24 +112,24 @@ def judge(
     size = len(request.body or request.query)
     try:
         _admit(request, path, route, settings)
-        if refusal is not None:
-            raise refusal
-        verdicts = [_judge_hit(text, call) for text in route.read(request, settings)]
-        return Judgement(verdicts, cors, is_batch=route.is_batch, acknowledge=route.acknowledge)
-    except Refusal as refused:
-        return Judgement([_reject(refused, payload_of(request), call, size)], cors)
+        if rejection is not None:
+            raise rejection
+        outcomes = [_process_hit(text, call) for text in route.read(request, settings)]
+        return RequestOutcome(outcomes, cors, is_batch=route.is_batch, acknowledge=route.acknowledge)
+    except Rejection as refused:
+        return RequestOutcome([_reject(refused, payload_of(request), call, size)], cors)
     except Exception:  # a defect of ours is no reason to lose what was sent
-        return Judgement([_reject(_INTERNAL_ERROR, payload_of(request), call, size)], cors)
+        return RequestOutcome([_reject(_INTERNAL_ERROR, payload_of(request), call, size)], cors)
 
 
-def _judge_other(method: str, path: str, cors: dict[str, str]) -> Judgement:
+def _answer_other(method: str, path: str, cors: dict[str, str]) -> RequestOutcome:
     response = error(404, "not_found", "hits go to /collect, batches of hits to /batch", cors)
     if method in ("GET", "HEAD"):
         if path == "/health":
             response = json_response(200, {"status": "ok"}, cors)
         elif path == "/robots.txt":
             response = Response(200, {"Content-Type": "text/plain", **cors}, b"User-agent: *\nDisallow: /\n")
-    return Judgement([], cors, response=response)
+    return RequestOutcome([], cors, response=response)
 
 
 def _admit(request: Request, path: str, route: Route, settings: Settings) -> None:
@@ -135,24 +137,24 @@ def _admit(request: Request, path: str, route: Route, settings: Settings) -> Non
     if settings.privacy_signals is PrivacySignals.HONOUR and privacy.asks_not_to_be_tracked(request.headers):
         raise _DO_NOT_TRACK
     if request.method not in route.methods:
-        raise Refusal(405, "method_not_allowed", f"{path} takes {', '.join(route.methods)}")
+        raise Rejection(405, "method_not_allowed", f"{path} takes {', '.join(route.methods)}")
     if not is_allowed_origin(request.headers.get("origin"), settings.allowed_origins):
-        raise Refusal(403, "origin_not_allowed", "hits of this origin are not taken here")
+        raise Rejection(403, "origin_not_allowed", "hits of this origin are not taken here")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # One hit
 # ---------------------------------------------------------------------------------------------------------------------
-def _judge_hit(text: str, call: _Call) -> Verdict:
+def _process_hit(text: str, call: _Call) -> HitOutcome:
     settings = call.settings
     try:
         limit = settings.max_hit_bytes
         if len(text) * 4 > limit and len(text.encode("utf-8", "replace")) > limit:
-            raise Refusal(413, "too_large", f"the hit is longer than {limit} bytes")
+            raise Rejection(413, "too_large", f"the hit is longer than {limit} bytes")
         hit = parse_body(text)
         require_hit(hit)
         if settings.tracking_ids and str(hit.get("tid")) not in settings.tracking_ids:
-            raise Refusal(403, "tracking_id_not_allowed", "parameter tid (tracking id) is not one that is taken here")
+            raise Rejection(403, "tracking_id_not_allowed", "parameter tid (tracking id) is not one that is taken here")
         source = call.source
         if privacy.scrub_hit(hit, settings.ip_mode) is not settings.ip_mode:
             source = privacy.truncated(source)
@@ -160,36 +162,36 @@ def _judge_hit(text: str, call: _Call) -> Verdict:
         record = build_record(
             hit, source, event_id=event_id, received_at=call.received_at, responded_at=call.responded_at
         )
-        return Verdict(call.encode(record), event_id, 200, ACCEPTED)
+        return HitOutcome(call.encode(record), event_id, 200, ACCEPTED)
     except HitError as refused:
-        return _reject(Refusal(400, refused.reason, refused.detail), text, call)
-    except Refusal as refusal:
-        return _reject(refusal, text, call)
+        return _reject(Rejection(400, refused.reason, refused.detail), text, call)
+    except Rejection as rejection:
+        return _reject(rejection, text, call)
     except Exception:  # a defect of ours costs no neighbour, and not this hit either: it is kept to be replayed
         return _reject(_INTERNAL_ERROR, text, call)
 
 
-def _reject(refusal: Refusal, payload: str, call: _Call, size: int | None = None) -> Verdict:
-    """Record a refusal. A visitor who asked not to be tracked is counted, and nothing of the request is kept. Of other
+def _reject(rejection: Rejection, payload: str, call: _Call, size: int | None = None) -> HitOutcome:
+    """Record a rejection. A visitor who asked not to be tracked is counted, and nothing of the request is kept. Of other
     payloads that are not kept whole the size is: `size`, else the text's length."""
     event_id = new_event_id()
     source = privacy.truncated(call.source)
     kept: str | None = None
     is_whole = True
-    if refusal is _DO_NOT_TRACK:
+    if rejection is _DO_NOT_TRACK:
         source = source._replace(user_ip=None, headers={})
     else:
         kept = privacy.scrub_payload(payload[:MAX_REJECTED_PAYLOAD], call.settings.ip_mode)
         is_whole = kept is not None and len(payload) <= MAX_REJECTED_PAYLOAD
     record = build_rejected(
-        refusal.reason,
-        refusal.detail,
+        rejection.reason,
+        rejection.detail,
         kept,
         source,
-        status=refusal.status,
+        status=rejection.status,
         event_id=event_id,
         received_at=call.received_at,
         responded_at=call.responded_at,
         payload_size=None if is_whole else (len(payload) if size is None else size),
     )
-    return Verdict(call.encode(record), event_id, refusal.status, refusal.reason, refusal.detail)
+    return HitOutcome(call.encode(record), event_id, rejection.status, rejection.reason, rejection.detail)

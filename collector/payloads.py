@@ -3,7 +3,7 @@
 A payload is whatever somebody sent: JSON, lines of it, a form, one inside the other, or none of these. One that does not
 mention the override (`uip`) in any spelling is kept letter by letter. Of the others each mention has to be the name of a
 value that was read and cut; where one is left over (multipart, XML, broken JSON, a sentence) nobody can tell where the
-address is, and the payload is dropped: its size and the reason of the refusal stay. So is an address in a text that is
+address is, and the payload is dropped: its size and the reason of the rejection stay. So is an address in a text that is
 neither form nor JSON: a line of a batch may be the rest of the line before it.
 """
 

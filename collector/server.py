@@ -1,7 +1,7 @@
 """The local server's application: sockets in front of the handler that Lambda runs, the local stream behind it.
 
 Plain ASGI under uvicorn. A request is judged in the event loop, its records wait for their group commit, and only then
-is it answered. What arrives broken, late or too long comes from `collector.connection` with the refusal it has earned. At shutdown (SIGTERM) uvicorn finishes the requests in flight, then the stream delivers what it holds.
+is it answered. What arrives broken, late or too long comes from `collector.connection` with the rejection it has earned. At shutdown (SIGTERM) uvicorn finishes the requests in flight, then the stream delivers what it holds.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any
 from collector.bodies import GZIP_OVERHEAD
 from collector.connection import refusals
 from collector.fast_json import encode
-from collector.intake import judge
+from collector.intake import process_request
 from collector.local_stream import LocalDeliveryStream, settle
+from collector.outcomes import Rejection
 from collector.privacy import KEPT_HEADERS
 from collector.settings import LocalSettings, Settings
-from collector.verdicts import Refusal
 from collector.web import Request, Response, cors_headers, hostname_of, json_response
 
 logger = logging.getLogger("collector")
@@ -55,7 +55,7 @@ class Application:
         now = time.time_ns() // 1_000_000
         request = await self._request(scope, receive)
         try:
-            response = await self._response(request, scope.get("refusal"), now)
+            response = await self._response(request, scope.get("rejection"), now)
         except Exception as error:  # a defect of ours; uvicorn's own answer to it no page of another origin can read
             logger.error("a request failed: %s", type(error).__name__)
             failure = {"error": "internal_error", "detail": "the collector failed; nothing was stored, send it again"}
@@ -63,18 +63,18 @@ class Application:
             response = json_response(500, failure, cors_headers(origin, self._settings.allowed_origins))
         await _send(response, request.method, send)
 
-    async def _response(self, request: Request, refusal: tuple[int, str, str] | None, now: int) -> Response:
-        refused = Refusal(*refusal) if refusal is not None else None
-        judgement = judge(request, self._settings, now, now, encode, refused)
-        verdicts = judgement.verdicts
-        if not verdicts:
+    async def _response(self, request: Request, rejection: tuple[int, str, str] | None, now: int) -> Response:
+        refused = Rejection(*rejection) if rejection is not None else None
+        outcome = process_request(request, self._settings, now, now, encode, refused)
+        outcomes = outcome.outcomes
+        if not outcomes:
             is_health = request.path == "/health" and request.method in ("GET", "HEAD") and refused is None
-            return self._health() if is_health else judgement.answer()
+            return self._health() if is_health else outcome.answer()
         durable: asyncio.Future[bool] = self._loop.create_future()
         if not self._batch:
             self._loop.call_soon(self._submit)
-        self._batch.append((judgement.records, durable))
-        return judgement.answer(() if await durable else range(len(verdicts)))
+        self._batch.append((outcome.records, durable))
+        return outcome.answer(() if await durable else range(len(outcomes)))
 
     def _submit(self) -> None:
         """Hand over what came in one turn of the loop: one hand-over wakes the commit's thread once."""
@@ -88,10 +88,10 @@ class Application:
             if wanted is not None:
                 headers[wanted] = value.decode("latin-1")
         body = b""
-        if scope["method"] not in ("GET", "HEAD") or "refusal" in scope:
+        if scope["method"] not in ("GET", "HEAD") or "rejection" in scope:
             message = await receive()
             body = message.get("body", b"")
-            if message.get("more_body", True) and "refusal" not in scope:
+            if message.get("more_body", True) and "rejection" not in scope:
                 body = await self._rest_of_body(body, scope, receive)
         client = scope.get("client")
         return Request(
@@ -107,10 +107,10 @@ class Application:
     async def _rest_of_body(self, body: bytes, scope: Message, receive: Receive) -> bytes:
         """The whole body, or as much of it as it takes to be refused, or as came before it broke off."""
         parts, size, more = [body], len(body), True
-        while more and "refusal" not in scope:
+        while more and "rejection" not in scope:
             message = await receive()
             if message["type"] != "http.request":
-                scope["refusal"] = (400, "incomplete_body", "the connection ended before the body did")
+                scope["rejection"] = (400, "incomplete_body", "the connection ended before the body did")
                 refusals["incomplete_body"] += 1
                 break
             part, more = message.get("body", b""), message.get("more_body", False)

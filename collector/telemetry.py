@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from collector.delivery import Delivery
+from collector.outcomes import ACCEPTED
 from collector.settings import CloudSettings
-from collector.verdicts import ACCEPTED
 
 _METRICS = [
     {"Name": "Accepted", "Unit": "Count"},
@@ -34,7 +34,7 @@ def log_request(
     delivery: Delivery,
     milliseconds: float,
 ) -> None:
-    """Log an answered request. `Undelivered` counts hits that nobody was told are stored, whatever their verdict."""
+    """Log an answered request. `Undelivered` counts hits that nobody was told are stored, whatever their outcome."""
     rejected = {reason: count for reason, count in counts.items() if reason != ACCEPTED}
     line: dict[str, Any] = {
         "_aws": {

@@ -27,7 +27,7 @@ from ingestion_platform.automation.recovery import recovery_job
 from ingestion_platform.automation.refresh import refresh_job
 from ingestion_platform.automation.schedules import hourly, late_objects
 from ingestion_platform.partitions import backfill_policy, daily_partitions
-from ingestion_platform.resources import wiring
+from ingestion_platform.resources import environments
 from ingestion_platform.resources.dbt_project import read_manifest
 from ingestion_platform.settings import Environment, Settings
 
@@ -38,7 +38,7 @@ for category in (BetaWarning, PreviewWarning):
 
 def definitions(settings: Settings) -> Definitions:
     """The definitions for `settings`. Nothing is opened, looked up or connected to."""
-    models = Models.of(read_manifest(adapter=wiring.ADAPTERS[settings.environment]))
+    models = Models.of(read_manifest(adapter=environments.ADAPTERS[settings.environment]))
     daily = daily_partitions(settings.partitions_start)
     policy = backfill_policy(settings.partitions_per_run)
     refresh = refresh_job(models)
@@ -62,9 +62,9 @@ def definitions(settings: Settings) -> Definitions:
         # One process a run: the start-up of a process for each step is what small runs would pay for.
         executor=in_process_executor,
         resources={
-            "archive": ResourceDefinition(lambda _: wiring.archive(settings)),
-            "warehouse": ResourceDefinition(lambda _: wiring.warehouse(settings)),
-            "dbt": ResourceDefinition(lambda _: wiring.dbt_project(settings)),
+            "archive": ResourceDefinition(lambda _: environments.archive(settings)),
+            "warehouse": ResourceDefinition(lambda _: environments.warehouse(settings)),
+            "dbt": ResourceDefinition(lambda _: environments.dbt_project(settings)),
             "settings": ResourceDefinition.hardcoded_resource(settings),
         },
     )

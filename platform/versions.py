@@ -16,10 +16,8 @@ from datetime import date
 
 from dagster import AssetKey, AssetMaterialization, AssetRecordsFilter, DagsterEventType, DagsterInstance
 
-from ingestion_platform.partitions import ONE_DAY, Window
-from ingestion_platform.resources.archive import days
+from ingestion_platform.dates import ONE_DAY, Window, load_window
 from ingestion_platform.resources.warehouse import Warehouse
-from ingestion_platform.windows import load_window
 
 DATA_VERSION_TAG = "dagster/data_version"
 CODE_VERSION_TAG = "dagster/code_version"
@@ -32,12 +30,12 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def input_versions(warehouse: Warehouse, chosen: Window) -> dict[date, str]:
-    """For each event date of `chosen`, the digest of the loaded objects that a build of that date reads."""
-    loaded = warehouse.loaded_versions(*load_window(*chosen))
+def input_versions(warehouse: Warehouse, window: Window) -> dict[date, str]:
+    """For each event date of `window`, the digest of the loaded objects that a build of that date reads."""
+    loaded = warehouse.loaded_versions(*load_window(window))
     return {
-        day: digest(*(f"{read} {loaded[read]}" for read in days(*load_window(day, day + ONE_DAY))))
-        for day in chosen.days
+        day: digest(*(f"{read} {loaded[read]}" for read in load_window(Window(day, day + ONE_DAY)).days))
+        for day in window.days
     }
 
 

@@ -70,6 +70,14 @@ def test_imports_point_one_way(folder: str) -> None:
         assert not foreign, f"{path.relative_to(ROOT)} imports {foreign}"
 
 
+def test_dagsters_private_modules_are_used_in_one_folder() -> None:
+    """They may change with any minor version; who raises the bound in pyproject.toml looks there and nowhere else."""
+    for path in modules("platform"):
+        if path.parent.name != "dagster_internals":
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"(?:from|import) dagster(?:_\w+)?\._", text), path.relative_to(ROOT)
+
+
 def test_lambda_needs_only_the_standard_library_and_boto3() -> None:
     """What the handler imports, directly or not, runs on a bare Lambda runtime."""
     queue, seen = ["handler"], set()

@@ -34,7 +34,7 @@ purchases as (
 visitors as (
 
     select *, cast({{ dbt.date_trunc(unit, "first_event_at") }} as timestamp) as first_period
-    from {{ ref('visitor_days') }}
+    from {{ ref('daily_visitors') }}
     where {{ in_window() }}
 
 ),

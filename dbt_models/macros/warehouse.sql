@@ -30,7 +30,7 @@
     {{ return(adapter.dispatch("record_text")(part, name)) }}
 {%- endmacro %}
 
-{# RAW.LOGS of DuckDB holds the record typed (platform/resources/duckdb_sql.py). #}
+{# RAW.LOGS of DuckDB holds the record typed (platform/resources/duckdb/sql.py). #}
 {% macro duckdb__record_text(part, name) -%}
     record."{{ part }}"."{{ name }}"
 {%- endmacro %}

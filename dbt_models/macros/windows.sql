@@ -3,7 +3,7 @@
     --event-time-start and --event-time-end. Without them a run writes everything.
 
     Bounds are literals worked out while compiling, so that both warehouses can prune by them. `days` and `minutes` move a bound
-    for models that read more than they write; platform/windows.py says by how much, and the inverse.
+    for models that read more than they write; platform/dates.py says by how much, and the inverse.
 
     What is built for the window is also needed for two other sets of dates, so macros take a `scope`:
 

@@ -30,7 +30,7 @@ from dagster import (
 
 from collector.archive_keys import day_prefix
 from ingestion_platform.assets.keys import ARCHIVE_EVENTS
-from ingestion_platform.partitions import ONE_DAY, today
+from ingestion_platform.dates import ONE_DAY, today
 from ingestion_platform.resources.archive import Archive, data_version
 from ingestion_platform.versions import DATA_VERSION_TAG
 
@@ -109,7 +109,7 @@ def _metadata(passed: Mapping[str, str]) -> dict[str, Any]:
     return {"passed over": listed(passed)} if passed else {}
 
 
-def layout_verdict(passed: Mapping[str, str]) -> AssetCheckEvaluation:
+def layout_result(passed: Mapping[str, str]) -> AssetCheckEvaluation:
     """The check `layout`: whether everything below the data prefix is an object that a load takes. It warns: nothing is lost by it yet."""
     return AssetCheckEvaluation(
         asset_key=ARCHIVE_EVENTS,
@@ -122,11 +122,11 @@ def layout_verdict(passed: Mapping[str, str]) -> AssetCheckEvaluation:
 
 
 def layout_check(start: date) -> AssetChecksDefinition:
-    """The check `layout` as something to execute; the hourly refresh records the same verdict."""
+    """The check `layout` as something to execute; the hourly refresh records the same result."""
 
     @multi_asset_check(name="archive_layout", specs=[LAYOUT_SPEC])
     def layout(archive: ResourceParam[Archive]) -> Iterator[AssetCheckResult]:
-        with_reasons = layout_verdict(passed_over(archive, start))
+        with_reasons = layout_result(passed_over(archive, start))
         yield AssetCheckResult(
             passed=with_reasons.passed,
             check_name=LAYOUT_SPEC.name,

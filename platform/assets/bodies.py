@@ -17,8 +17,8 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from ingestion_platform.assets.verdicts import Verdict
-from ingestion_platform.partitions import ONE_DAY, Window
+from ingestion_platform.assets.partition_checks import PartitionCheck
+from ingestion_platform.dates import ONE_DAY, Window
 from ingestion_platform.resources.warehouse import Warehouse
 
 DESCRIPTION = "What logs and product_actions say of money and products is what the hits' bodies say."
@@ -69,10 +69,10 @@ where event_date >= ? and event_date < ? and ($slices) and log_id in (
 """
 
 
-def bodies(warehouse: Warehouse, chosen: Window) -> list[Verdict]:
-    """The verdicts of the dates of `chosen`."""
-    counts = {day: int(count) for day, count in warehouse.query(_COUNT_SQL, list(chosen))}
-    read: dict[date, int] = dict.fromkeys(chosen.days, 0)
+def bodies(warehouse: Warehouse, window: Window) -> list[PartitionCheck]:
+    """The results of the dates of `window`."""
+    counts = {day: int(count) for day, count in warehouse.query(_COUNT_SQL, list(window))}
+    read: dict[date, int] = dict.fromkeys(window.days, 0)
     wrong: dict[date, list[str]] = defaultdict(list)
     slices = " or ".join(
         "(event_at >= cast('{}' as timestamp) and event_at < cast('{}' as timestamp))".format(
@@ -82,10 +82,10 @@ def bodies(warehouse: Warehouse, chosen: Window) -> list[Verdict]:
     )
     if counts:
         products: dict[str, dict[int, tuple[Any, ...]]] = defaultdict(dict)
-        for log_id, index, *columns in warehouse.query(_PRODUCTS_SQL.replace("$slices", slices), [*chosen, *chosen]):
+        for log_id, index, *columns in warehouse.query(_PRODUCTS_SQL.replace("$slices", slices), [*window, *window]):
             products[log_id][index] = tuple(columns)
         for day, log_id, event_id, text, is_repeat, *columns in warehouse.query(
-            _HITS_SQL.replace("$slices", slices), list(chosen)
+            _HITS_SQL.replace("$slices", slices), list(window)
         ):
             body = plain_body(text)
             if body is not None:
@@ -93,7 +93,7 @@ def bodies(warehouse: Warehouse, chosen: Window) -> list[Verdict]:
                 made = dict(zip(_COLUMNS, columns, strict=True))
                 found = [*_hit_differences(body, made), *_product_differences(body, made, is_repeat, products[log_id])]
                 wrong[day] += [f"hit {event_id}: {one}" for one in found]
-    return [_verdict(day, read[day], sorted(wrong[day])) for day in chosen.days]
+    return [_result(day, read[day], sorted(wrong[day])) for day in window.days]
 
 
 def time_slice(day: date, share: float) -> tuple[datetime, datetime]:
@@ -104,12 +104,12 @@ def time_slice(day: date, share: float) -> tuple[datetime, datetime]:
     return start, start + length
 
 
-def _verdict(day: date, read: int, wrong: list[str]) -> Verdict:
+def _result(day: date, read: int, wrong: list[str]) -> PartitionCheck:
     if not wrong:
-        return Verdict(day, True, DESCRIPTION, {"hits read": read})
+        return PartitionCheck(day, True, DESCRIPTION, {"hits read": read})
     more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
     figures = {"hits read": read, "figures that differ": len(wrong), "the first of them": wrong[:5]}
-    return Verdict(day, False, f"{day} {wrong[0]}{more}", figures)
+    return PartitionCheck(day, False, f"{day} {wrong[0]}{more}", figures)
 
 
 def plain_body(text: str | None) -> dict[str, str] | None:

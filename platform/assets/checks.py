@@ -1,13 +1,13 @@
 """Checks in Python, beside dbt's tests: what no single model can say of itself.
 
-    books       blocking  per event date: raw rows + bad lines = logs + duplicates + quarantine (invariant 2)
-    identities  blocking  marts and statistics agree with what they are made of and with each other (identities.py)
-    bodies      blocking  money and products are what the hits' bodies say, read in Python for a sample of each date (bodies.py)
-    truth       blocking  dates of simulated history: the figures that the simulator says they must have (invariant 5)
-    volume      warning   each hour has about as many hits as the same hour of the same weekday before (volume.py)
-    freshness   warning   the newest hit, by its own time and not the run's, is not older than a day
+    reconciliation      blocking  per event date: raw rows + bad lines = logs + duplicates + quarantine
+    identities          blocking  marts and statistics agree with what they are made of and with each other (identities.py)
+    bodies              blocking  money and products are what the hits' bodies say, read in Python for a sample of each date (bodies.py)
+    expected_results    blocking  dates of simulated history: the figures that the simulator says they must have
+    hit_volume_anomaly  warning   each hour has about as many hits as the same hour of the same weekday before (volume.py)
+    freshness           warning   the newest hit, by its own time and not the run's, is not older than a day
 
-All stand on `stats/overview_1d`, the last table before publishing. All but `freshness`, which is about the whole, give a verdict
+All stand on `stats/overview_1d`, the last table before publishing. All but `freshness`, which is about the whole, give a result
 for each date of their run. A blocking check that fails on one date stops what comes after in its run: what a run publishes
 is whole or not published.
 """
@@ -35,16 +35,15 @@ from dagster import (
 from ingestion_platform.assets.bodies import DESCRIPTION as READ_ANEW
 from ingestion_platform.assets.bodies import bodies
 from ingestion_platform.assets.identities import IDENTITIES, stale_before
-from ingestion_platform.assets.identities import verdicts as compared
+from ingestion_platform.assets.identities import partition_results as compared
 from ingestion_platform.assets.keys import OVERVIEW_1D, WAREHOUSE_POOL
+from ingestion_platform.assets.partition_checks import PartitionCheck, blocking_failure, dates_to_check, evaluations
 from ingestion_platform.assets.truth import differences
-from ingestion_platform.assets.verdicts import Verdict, dates_to_check, evaluations, refusal
 from ingestion_platform.assets.volume import volume
-from ingestion_platform.partitions import ONE_DAY, Window, today
-from ingestion_platform.recording import record, verdicts_given
+from ingestion_platform.dagster_internals.partition_events import check_outputs, record
+from ingestion_platform.dates import ONE_DAY, Window, load_window, today
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
-from ingestion_platform.windows import load_window
 
 FRESH_FOR = timedelta(hours=24)
 
@@ -54,11 +53,19 @@ CHECKS_STEP = "statistics_checks"
 def specs(daily: DailyPartitionsDefinition | None) -> Mapping[str, AssetCheckSpec]:
     """The specs by name; `daily` are the partitions of those that speak for a date."""
     by_date = (
-        ("books", True, "Rows and bad lines of raw = logs + duplicates + quarantine. Nothing is lost in silence."),
+        (
+            "reconciliation",
+            True,
+            "Rows and bad lines of raw = logs + duplicates + quarantine. Nothing is lost in silence.",
+        ),
         *((identity.name, True, identity.description) for identity in IDENTITIES),
         ("bodies", True, READ_ANEW),
-        ("truth", True, "Simulated dates hold exactly the figures that they must have."),
-        ("volume", False, "Each hour has about as many hits as the same hour of the same weekday in the weeks before."),
+        ("expected_results", True, "Simulated dates hold exactly the figures that they must have."),
+        (
+            "hit_volume_anomaly",
+            False,
+            "Each hour has about as many hits as the same hour of the same weekday in the weeks before.",
+        ),
     )
     made = [
         AssetCheckSpec(name, asset=OVERVIEW_1D, blocking=blocking, description=description, partitions_def=daily)
@@ -71,7 +78,7 @@ def specs(daily: DailyPartitionsDefinition | None) -> Mapping[str, AssetCheckSpe
     return {spec.name: spec for spec in (*made, fresh)}
 
 
-_BOOKS_SQL = """
+_RECONCILIATION_SQL = """
 with counted as (
     select event_date, count(*) as raw_rows, 0 as logs, 0 as duplicates, 0 as quarantined
     from (
@@ -100,19 +107,19 @@ from counted group by event_date order by event_date
 _NEWEST_SQL = "select max(event_at) from raw.logs where event_date >= ?"
 
 
-def books(warehouse: Warehouse, chosen: Window, first: date) -> list[Verdict]:
+def reconciliation(warehouse: Warehouse, window: Window, first: date) -> list[PartitionCheck]:
     """Whether every raw row of each date is modelled, a counted duplicate or in quarantine. What happened before the `first` date
     and arrived later belongs to it."""
     names = ("raw", "logs", "duplicates", "quarantine")
-    start = chosen.start if chosen.start > first else date(1970, 1, 1)
+    start = window.start if window.start > first else date(1970, 1, 1)
     rows = warehouse.query(
-        _BOOKS_SQL, [first, start, chosen.end, first, *(bound for _ in range(4) for bound in chosen)]
+        _RECONCILIATION_SQL, [first, start, window.end, first, *(bound for _ in range(4) for bound in window)]
     )
     counted = {row[0]: dict(zip(names, map(int, row[1:]), strict=True)) for row in rows}
-    return [_balance(day, counted.get(day, dict.fromkeys(names, 0))) for day in chosen.days]
+    return [_balance(day, counted.get(day, dict.fromkeys(names, 0))) for day in window.days]
 
 
-def _balance(day: date, counts: Mapping[str, int]) -> Verdict:
+def _balance(day: date, counts: Mapping[str, int]) -> PartitionCheck:
     raw, logs, duplicates, quarantine = counts.values()
     balanced = raw == logs + duplicates + quarantine
     told = (
@@ -121,23 +128,23 @@ def _balance(day: date, counts: Mapping[str, int]) -> Verdict:
         else f"{day}: {raw} raw rows, but {logs} logs + {duplicates} duplicates + {quarantine} in quarantine; "
         "materialize raw/logs and all below it for that date"
     )
-    return Verdict(day, balanced, told, counts)
+    return PartitionCheck(day, balanced, told, counts)
 
 
-def simulated(warehouse: Warehouse, truth_folder: Path, chosen: Window, first: date) -> dict[date, list[str]]:
-    """The simulated dates of `chosen`, each with what differs from the simulator's figures. A date some of whose objects are
+def simulated(warehouse: Warehouse, truth_folder: Path, window: Window, first: date) -> dict[date, list[str]]:
+    """The simulated dates of `window`, each with what differs from the simulator's figures. A date some of whose objects are
     not loaded yet, or lie before the `first` partition, is left out."""
-    loaded_before = min(load_window(*chosen)[1], today() + ONE_DAY)
-    return differences(warehouse, truth_folder, chosen, loaded_before, first)
+    loaded_before = min(load_window(window).end, today() + ONE_DAY)
+    return differences(warehouse, truth_folder, window, loaded_before, first)
 
 
-def _faithful(day: date, wrong: list[str] | None) -> Verdict:
+def _faithful(day: date, wrong: list[str] | None) -> PartitionCheck:
     if wrong is None:
-        return Verdict(
+        return PartitionCheck(
             day, True, "Nothing to compare: not simulated, or not all of it has arrived.", {"compared": False}
         )
     told = wrong[0] if wrong else "The figures are the simulator's."
-    return Verdict(day, not wrong, told, {"compared": True, "figures that differ": len(wrong)})
+    return PartitionCheck(day, not wrong, told, {"compared": True, "figures that differ": len(wrong)})
 
 
 def freshness(warehouse: Warehouse, now: datetime) -> AssetCheckEvaluation:
@@ -161,32 +168,34 @@ class Findings(NamedTuple):
     refusals: Mapping[str, str]
 
 
-def evaluate(instance: DagsterInstance, warehouse: Warehouse, settings: Settings, chosen: Window) -> Findings:
-    """All checks over the dates of `chosen`, whose materializations have been recorded."""
+def evaluate(instance: DagsterInstance, warehouse: Warehouse, settings: Settings, window: Window) -> Findings:
+    """All checks over the dates of `window`, whose materializations have been recorded."""
     now = datetime.now(UTC).replace(tzinfo=None)
     first = settings.partitions_start
     with warehouse.reading():
-        wrong = simulated(warehouse, settings.truth_folder, chosen, first)
-        stale = stale_before(warehouse, chosen)
+        wrong = simulated(warehouse, settings.truth_folder, window, first)
+        stale = stale_before(warehouse, window)
         found = {
-            "books": (books(warehouse, chosen, first), AssetCheckSeverity.ERROR),
+            "reconciliation": (reconciliation(warehouse, window, first), AssetCheckSeverity.ERROR),
             **{
-                identity.name: (compared(warehouse, identity, chosen, stale), AssetCheckSeverity.ERROR)
+                identity.name: (compared(warehouse, identity, window, stale), AssetCheckSeverity.ERROR)
                 for identity in IDENTITIES
             },
-            "bodies": (bodies(warehouse, chosen), AssetCheckSeverity.ERROR),
-            "truth": ([_faithful(day, wrong.get(day)) for day in chosen.days], AssetCheckSeverity.ERROR),
-            "volume": (volume(warehouse, chosen, now, wrong.keys()), AssetCheckSeverity.WARN),
+            "bodies": (bodies(warehouse, window), AssetCheckSeverity.ERROR),
+            "expected_results": ([_faithful(day, wrong.get(day)) for day in window.days], AssetCheckSeverity.ERROR),
+            "hit_volume_anomaly": (volume(warehouse, window, now, wrong.keys()), AssetCheckSeverity.WARN),
         }
         fresh = freshness(warehouse, now)
     known = specs(None)
     by_date = [
         event
-        for name, (verdicts, severity) in found.items()
-        for event in evaluations(instance, known[name], verdicts, severity)
+        for name, (results, severity) in found.items()
+        for event in evaluations(instance, known[name], results, severity)
     ]
     refusals = {
-        name: told for name, (verdicts, _) in found.items() if (told := refusal(known[name], verdicts)) is not None
+        name: told
+        for name, (results, _) in found.items()
+        if (told := blocking_failure(known[name], results)) is not None
     }
     return Findings([*by_date, fresh], refusals)
 
@@ -199,11 +208,11 @@ def statistics_checks(daily: DailyPartitionsDefinition) -> AssetChecksDefinition
     def check(
         context: AssetCheckExecutionContext, warehouse: ResourceParam[Warehouse], settings: ResourceParam[Settings]
     ) -> Iterator[DagsterEvent | Output[None]]:
-        chosen = dates_to_check(context)
-        found = evaluate(context.instance, warehouse, settings, chosen)
+        window = dates_to_check(context)
+        found = evaluate(context.instance, warehouse, settings, window)
         selected = context.selected_asset_check_keys
         yield from record(context, [event for event in found.events if event.asset_check_key in selected])
-        yield from verdicts_given(context, [spec.key for spec in made.values()])
+        yield from check_outputs(context, [spec.key for spec in made.values()])
         refused = [told for name, told in found.refusals.items() if made[name].key in selected]
         if refused:
             raise Failure(refused[0])

@@ -9,7 +9,7 @@
     purchases     purchases = the purchase hits of logs that repeat none, with all of their money
     refunds       refunds give back their own amount or what the order brought, and the whole of it once
     products      products belong to hits of logs
-    visitors      visitor_days = who sent a hit of logs
+    visitors      daily_visitors = who sent a hit of logs
     newness       who is known was seen within the lookback, and who is new was not
     overview      every figure of overview_1h and overview_1d = what the marts add up to
     revenue       every figure of revenue_1h and revenue_1d = what purchases and refunds add up to
@@ -29,10 +29,9 @@ from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
-from ingestion_platform.assets.verdicts import Verdict
-from ingestion_platform.partitions import ONE_DAY, Window
+from ingestion_platform.assets.partition_checks import PartitionCheck
+from ingestion_platform.dates import LOOKBACK_DAYS, ONE_DAY, RETRY_HOURS, SESSION_TIMEOUT_MINUTES, Window
 from ingestion_platform.resources.warehouse import Warehouse
-from ingestion_platform.windows import LOOKBACK_DAYS, RETRY_HOURS, SESSION_TIMEOUT_MINUTES
 
 _FOLDER = Path(__file__).parent / "sql"
 
@@ -128,33 +127,35 @@ order by event_date, place, side
 """
 
 
-def stale_before(warehouse: Warehouse, chosen: Window) -> list[date]:
-    """The dates of the lookback before `chosen` whose models miss something: nothing can be held against them."""
-    return warehouse.behind(["logs", "visitor_days"], chosen.start - timedelta(days=LOOKBACK_DAYS), chosen.start)
+def stale_before(warehouse: Warehouse, window: Window) -> list[date]:
+    """The dates of the lookback before `window` whose models miss something: nothing can be held against them."""
+    return warehouse.stale_dates(["logs", "daily_visitors"], window.start - timedelta(days=LOOKBACK_DAYS), window.start)
 
 
-def verdicts(warehouse: Warehouse, identity: Identity, chosen: Window, stale: Sequence[date] = ()) -> list[Verdict]:
-    """Whether both ways agree, a date of `chosen` each; what differs is told as text and as metadata."""
+def partition_results(
+    warehouse: Warehouse, identity: Identity, window: Window, stale: Sequence[date] = ()
+) -> list[PartitionCheck]:
+    """Whether both ways agree, a date of `window` each; what differs is told as text and as metadata."""
     places: dict[date, int] = {}
     sides: dict[date, dict[str, dict[int, Sequence[Any]]]] = defaultdict(lambda: defaultdict(dict))
-    for day, place, side, count, *figures in warehouse.query(statement(identity, chosen, stale)):
+    for day, place, side, count, *figures in warehouse.query(statement(identity, window, stale)):
         places[day] = int(count)
         sides[day][place][int(side)] = figures
-    return [_verdict(identity, day, places.get(day, 0), sides.get(day, {})) for day in chosen.days]
+    return [_result(identity, day, places.get(day, 0), sides.get(day, {})) for day in window.days]
 
 
-def statement(identity: Identity, chosen: Window, stale: Sequence[date] = ()) -> str:
-    """The SQL that gives the rows which `made` and `must` do not share, for the dates of `chosen`."""
+def statement(identity: Identity, window: Window, stale: Sequence[date] = ()) -> str:
+    """The SQL that gives the rows which `made` and `must` do not share, for the dates of `window`."""
     text = (_FOLDER / f"{identity.name}.sql").read_text(encoding="utf-8").rstrip()
     return Template(text + _DIFFERENCES).substitute(
-        start=_literal(chosen.start),
-        end=_literal(chosen.end),
-        dates=" union all ".join(f"select {_literal(day)} as event_date" for day in chosen.days),
+        start=_literal(window.start),
+        end=_literal(window.end),
+        dates=" union all ".join(f"select {_literal(day)} as event_date" for day in window.days),
         hours=" union all ".join(f"select {hour} as at_hour" for hour in range(24)),
         stale=", ".join(map(_literal, stale or [date.min])),
         lookback=LOOKBACK_DAYS,
-        lookback_start=_literal(chosen.start - timedelta(days=LOOKBACK_DAYS)),
-        day_before=_literal(chosen.start - ONE_DAY),
+        lookback_start=_literal(window.start - timedelta(days=LOOKBACK_DAYS)),
+        day_before=_literal(window.start - ONE_DAY),
         retry_hours=RETRY_HOURS,
         timeout=SESSION_TIMEOUT_MINUTES,
         figures=", ".join(identity.figures),
@@ -166,12 +167,16 @@ def _literal(day: date) -> str:
     return f"cast('{day.isoformat()}' as date)"
 
 
-def _verdict(identity: Identity, day: date, places: int, sides: Mapping[str, Mapping[int, Sequence[Any]]]) -> Verdict:
+def _result(
+    identity: Identity, day: date, places: int, sides: Mapping[str, Mapping[int, Sequence[Any]]]
+) -> PartitionCheck:
     if not places:
-        return Verdict(day, True, identity.description, {"places that differ": 0})
+        return PartitionCheck(day, True, identity.description, {"places that differ": 0})
     told = [f"{place}: {_told(identity.figures, found)}" for place, found in sides.items()]
     more = f" (and {places - 1} more)" if places > 1 else ""
-    return Verdict(day, False, f"{day} {told[0]}{more}", {"places that differ": places, "the first of them": told})
+    return PartitionCheck(
+        day, False, f"{day} {told[0]}{more}", {"places that differ": places, "the first of them": told}
+    )
 
 
 def _told(figures: Sequence[str], found: Mapping[int, Sequence[Any]]) -> str:

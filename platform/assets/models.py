@@ -30,9 +30,9 @@ from dagster_dbt import dbt_assets
 
 from ingestion_platform.assets.keys import OWNERS, ROW_COUNT, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
-from ingestion_platform.assets.verdicts import dates_to_check
-from ingestion_platform.partitions import ONE_DAY, Window, listed, today
-from ingestion_platform.recording import record, recorded, verdicts_given
+from ingestion_platform.assets.partition_checks import dates_to_check
+from ingestion_platform.dagster_internals.partition_events import check_outputs, record, recorded
+from ingestion_platform.dates import ONE_DAY, Window, listed, today
 from ingestion_platform.resources.dbt_project import DbtProject, Log, NodeResult
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
@@ -81,29 +81,29 @@ class Built:
 
 
 def build(
-    dbt: DbtProject, warehouse: Warehouse, models: Models, select: Sequence[str], chosen: Window, log: Log
+    dbt: DbtProject, warehouse: Warehouse, models: Models, select: Sequence[str], window: Window, log: Log
 ) -> Built:
-    """Build the nodes of `select` (unique ids) for the dates of `chosen`, note what they were built from, and count their rows."""
+    """Build the nodes of `select` (unique ids) for the dates of `window`, note what they were built from, and count their rows."""
     warehouse.create_tables()
-    head = warehouse.head()
-    inputs = input_versions(warehouse, chosen)
-    results = dbt.build(models.selectors([*models.staging, *select]), chosen, log)
+    latest_load_id = warehouse.latest_load_id()
+    inputs = input_versions(warehouse, window)
+    results = dbt.build(models.selectors([*models.staging, *select]), window, log)
     done = [result.name for result in results if result.unique_id in models.keys and result.succeeded]
-    warehouse.mark_built(done, chosen.start, chosen.end, head)
-    rows = {name: warehouse.row_counts(models.relations[name], chosen.start, chosen.end) for name in done}
+    warehouse.record_build(done, window.start, window.end, latest_load_id)
+    rows = {name: warehouse.row_counts(models.relations[name], window.start, window.end) for name in done}
     beside = {
-        label: warehouse.row_counts(relation, chosen.start, chosen.end)
+        label: warehouse.row_counts(relation, window.start, window.end)
         for label, relation in _COUNTED_BESIDE_LOGS.items()
         if "logs" in done and relation in models.relations.values()
     }
     return Built(results, rows, beside, inputs)
 
 
-def left_stale(warehouse: Warehouse, models: Models, first: date, chosen: Window) -> list[date]:
-    """The dates outside of `chosen` that miss something which the ledger has: hits of these dates that are newly loaded change
-    others, too (windows.py), and a run writes only the dates that it was asked for."""
-    behind = warehouse.behind(models.names_of(models.partitioned), first, today() + ONE_DAY, first)
-    return [day for day in behind if not chosen.start <= day < chosen.end]
+def left_stale(warehouse: Warehouse, models: Models, first: date, window: Window) -> list[date]:
+    """The dates outside of `window` that miss something which the ledger has: hits of these dates that are newly loaded change
+    others, too (dates.py), and a run writes only the dates that it was asked for."""
+    behind = warehouse.stale_dates(models.names_of(models.partitioned), first, today() + ONE_DAY, first)
+    return [day for day in behind if not window.start <= day < window.end]
 
 
 def build_views(dbt: DbtProject, warehouse: Warehouse, models: Models, select: Sequence[str], log: Log) -> Built:
@@ -113,7 +113,7 @@ def build_views(dbt: DbtProject, warehouse: Warehouse, models: Models, select: S
 
 
 def materializations(
-    instance: DagsterInstance, models: Models, built: Built, result: NodeResult, chosen: Window
+    instance: DagsterInstance, models: Models, built: Built, result: NodeResult, window: Window
 ) -> list[AssetMaterialization]:
     """A model that was built, as one event a date."""
     key = models.keys[result.unique_id]
@@ -125,7 +125,7 @@ def materializations(
             metadata=built.metadata(result, day),
             tags=version_tags(inputs, code, digest(code, built.inputs[day])),
         )
-        for day in chosen.days
+        for day in window.days
     ]
 
 
@@ -149,15 +149,15 @@ def checked(models: Models, built: Built, where: str) -> list[AssetCheckEvaluati
 def selection(context: AssetExecutionContext, models: Models) -> list[str]:
     """What dbt is to build, exactly: the selected models, those of their tests that are selected and have all they look at, and
     selected tests of models that are not selected."""
-    chosen = [unique_id for unique_id, key in models.keys.items() if key in context.selected_asset_keys]
+    selected = [unique_id for unique_id, key in models.keys.items() if key in context.selected_asset_keys]
     checks = context.selected_asset_check_keys
-    with_them = [test for test in models.tests_of(chosen) if models.test_keys.get(test) in checks]
+    with_them = [test for test in models.tests_of(selected) if models.test_keys.get(test) in checks]
     lone = [
         test
         for test, key in models.test_keys.items()
         if key in checks and key.asset_key not in context.selected_asset_keys
     ]
-    return [*chosen, *dict.fromkeys([*with_them, *lone])]
+    return [*selected, *dict.fromkeys([*with_them, *lone])]
 
 
 def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy: BackfillPolicy) -> AssetsDefinition:
@@ -178,9 +178,9 @@ def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy:
         warehouse: ResourceParam[Warehouse],
         settings: ResourceParam[Settings],
     ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
-        chosen = dates_to_check(context)
-        built = build(dbt, warehouse, models, selection(context, models), chosen, context.log.info)
-        if stale := listed(left_stale(warehouse, models, settings.partitions_start, chosen)):
+        window = dates_to_check(context)
+        built = build(dbt, warehouse, models, selection(context, models), window, context.log.info)
+        if stale := listed(left_stale(warehouse, models, settings.partitions_start, window)):
             built = replace(built, stale=stale)
             context.instance.add_run_tags(context.run_id, {STALE_TAG: stale})
             context.log.info(
@@ -189,11 +189,11 @@ def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy:
         for result in built.results:
             key = models.keys.get(result.unique_id)
             if key is not None and result.succeeded:
-                yield from record(context, materializations(context.instance, models, built, result, chosen))
+                yield from record(context, materializations(context.instance, models, built, result, window))
                 yield recorded(key)
-        tests = checked(models, built, f"{chosen}")
+        tests = checked(models, built, f"{window}")
         yield from record(context, tests)
-        yield from verdicts_given(context, [found.asset_check_key for found in tests])
+        yield from check_outputs(context, [found.asset_check_key for found in tests])
         if built.failed:
             raise Failure(built.error())
 
@@ -223,7 +223,7 @@ def live_models(models: Models) -> AssetsDefinition:
                 yield MaterializeResult(asset_key=key)
         tests = checked(models, built, "all")
         yield from record(context, tests)
-        yield from verdicts_given(context, [found.asset_check_key for found in tests])
+        yield from check_outputs(context, [found.asset_check_key for found in tests])
         if built.failed:
             raise Failure(built.error())
 

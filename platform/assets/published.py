@@ -19,7 +19,7 @@ from dagster import (
 
 from ingestion_platform.assets.checks import CHECKS_STEP, evaluate
 from ingestion_platform.assets.keys import OWNERS, PUBLISHED_OVERVIEW, STATISTICS, WAREHOUSE_POOL
-from ingestion_platform.partitions import window
+from ingestion_platform.partitions import window_of
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
 
@@ -41,12 +41,12 @@ def published_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) ->
     def overview(
         context: AssetExecutionContext, warehouse: ResourceParam[Warehouse], settings: ResourceParam[Settings]
     ) -> MaterializeResult[None]:
-        chosen = window(list(context.partition_keys))
+        window = window_of(list(context.partition_keys))
         if CHECKS_STEP not in {node.name for node in context.job_def.nodes}:
-            refusals = evaluate(context.instance, warehouse, settings, chosen).refusals
+            refusals = evaluate(context.instance, warehouse, settings, window).refusals
             if refusals:
-                raise Failure(f"{chosen} is not published: {next(iter(refusals.values()))}")
-        files = warehouse.publish(settings.published_dir, *chosen)
+                raise Failure(f"{window} is not published: {next(iter(refusals.values()))}")
+        files = warehouse.publish(settings.published_dir, *window)
         return MaterializeResult(
             metadata={"folder": MetadataValue.path(settings.published_dir), "files written by this run": len(files)}
         )

@@ -1,13 +1,13 @@
 """`raw/logs`: the archive's objects as rows of RAW.LOGS, each object once.
 
 A partition is a date of arrival. Materializing dates makes the table hold exactly the archive's objects of those dates. The
-dates around them that the models of the same run read are loaded as well (`windows.load_window`), so that backfills may come
+dates around them that the models of the same run read are loaded as well (`dates.load_window`), so that backfills may come
 in any order and chunking; such a date is recorded as a materialization of its own. Each date has the version of its own objects,
 and what the archive holds is observed on the way, so that an object that comes later makes its date show as stale.
 
-An object that cannot be read costs nothing but itself: the others are loaded, and the blocking check `readable` fails on its
+An object that cannot be read costs nothing but itself: the others are loaded, and the blocking check `objects_readable` fails on its
 date, with the object's name. An object that is gone stops its date, and so does an archive that is missing or another's: every row
-stays, and `readable` says so (platform/resources/guard.py).
+stays, and `objects_readable` says so (platform/resources/guard.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,14 +37,14 @@ from pydantic import Field
 
 from ingestion_platform.assets.archive_events import changed_versions, observations
 from ingestion_platform.assets.keys import ARCHIVE_EVENTS, OWNERS, RAW_LOGS, ROW_COUNT, WAREHOUSE_POOL
-from ingestion_platform.assets.verdicts import Verdict, evaluations, refusal
-from ingestion_platform.partitions import ONE_DAY, PartitionError, Window, frozen_before, refuse_frozen, today, window
-from ingestion_platform.recording import record, recorded, unplan_checks, verdicts_given
+from ingestion_platform.assets.partition_checks import PartitionCheck, blocking_failure, evaluations
+from ingestion_platform.dagster_internals.partition_events import check_outputs, record, recorded, unplan_checks
+from ingestion_platform.dates import ONE_DAY, PartitionError, Window, frozen_before, load_window, refuse_frozen, today
+from ingestion_platform.partitions import window_of
 from ingestion_platform.resources.archive import Archive, ArchiveError
 from ingestion_platform.resources.warehouse import DayLoad, Warehouse, WarehouseError
 from ingestion_platform.settings import Settings
 from ingestion_platform.versions import provenance, version_tags
-from ingestion_platform.windows import load_window
 
 COLUMNS = TableSchema(
     columns=[
@@ -93,10 +93,10 @@ def load_metadata(load: DayLoad) -> dict[str, Any]:
     }
 
 
-def readable(loads: Sequence[DayLoad]) -> list[Verdict]:
-    """The check `readable` of loaded dates."""
+def objects_readable(loads: Sequence[DayLoad]) -> list[PartitionCheck]:
+    """The check `objects_readable` of loaded dates."""
     return [
-        Verdict(
+        PartitionCheck(
             load.arrival_date,
             not load.errors,
             load.errors[0] if load.errors else "Every object was read to its end.",
@@ -109,10 +109,10 @@ def readable(loads: Sequence[DayLoad]) -> list[Verdict]:
     ]
 
 
-def readable_spec(daily: DailyPartitionsDefinition | None = None) -> AssetCheckSpec:
+def objects_readable_spec(daily: DailyPartitionsDefinition | None = None) -> AssetCheckSpec:
     """The check's spec."""
     return AssetCheckSpec(
-        "readable",
+        "objects_readable",
         asset=RAW_LOGS,
         blocking=True,
         description="No object of the date is corrupt, cut short or gone, and the archive is the one that was loaded before.",
@@ -123,7 +123,7 @@ def readable_spec(daily: DailyPartitionsDefinition | None = None) -> AssetCheckS
 def record_loads(
     context: AssetExecutionContext | OpExecutionContext, warehouse: Warehouse, loads: Sequence[DayLoad]
 ) -> list[DagsterEvent]:
-    """Record `loads`: a materialization a date that was loaded whole, with the version of what the table holds, and `readable`'s verdicts."""
+    """Record `loads`: a materialization a date that was loaded whole, with the version of what the table holds, and `objects_readable`'s results."""
     if not loads:
         return []
     held = warehouse.loaded_versions(loads[0].arrival_date, loads[-1].arrival_date + ONE_DAY)
@@ -142,7 +142,7 @@ def record_loads(
             if not load.errors
         ],
     )
-    checked = record(context, evaluations(context.instance, readable_spec(), readable(loads)))
+    checked = record(context, evaluations(context.instance, objects_readable_spec(), objects_readable(loads)))
     return [*materialized, *checked]
 
 
@@ -158,7 +158,7 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, sta
         owners=OWNERS,
         kinds={"python", "table"},
         pool=WAREHOUSE_POOL,
-        check_specs=[readable_spec(daily)],
+        check_specs=[objects_readable_spec(daily)],
         metadata={"dagster/column_schema": COLUMNS, "dagster/table_name": "raw.logs"},
         description="One row a line of the archive, by date of arrival; loaded by object, each once (RAW.LOAD_HISTORY).",
     )
@@ -169,11 +169,11 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, sta
         warehouse: ResourceParam[Warehouse],
         settings: ResourceParam[Settings],
     ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
-        chosen = window(list(context.partition_keys))
+        window = window_of(list(context.partition_keys))
         with in_one_line():
-            refuse_frozen(chosen, settings.archive_retention_days)
+            refuse_frozen(window, settings.archive_retention_days)
         # Partitions only, as the refresh loads: what lies before the first or after today changes no row, whoever is launched.
-        margins = load_window(*chosen)
+        margins = load_window(window)
         around = Window(max(margins[0], start), min(margins[1], today() + ONE_DAY))
         # Seen before it is loaded: what arrives in between is then newer than this load, and shows as such.
         with in_one_line():
@@ -181,7 +181,7 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, sta
             loads = warehouse.load(
                 archive,
                 *around,
-                full_reload=chosen if config.full_reload else None,
+                full_reload=window if config.full_reload else None,
                 remove=config.remove_objects,
                 frozen_before=frozen_before(settings.archive_retention_days),
             )
@@ -193,15 +193,15 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, sta
             [
                 load
                 for load in loads
-                if chosen.start <= load.arrival_date < chosen.end
+                if window.start <= load.arrival_date < window.end
                 or load.objects_loaded
                 or load.objects_removed
                 or load.errors
             ],
         )
         yield recorded(RAW_LOGS)
-        yield from verdicts_given(context, [readable_spec().key])
-        refused = refusal(readable_spec(), readable(loads))
+        yield from check_outputs(context, [objects_readable_spec().key])
+        refused = blocking_failure(objects_readable_spec(), objects_readable(loads))
         if refused is not None:
             unplan_checks(context)
             raise Failure(refused)

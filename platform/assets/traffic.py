@@ -18,7 +18,8 @@ from dagster import (
 from pydantic import Field
 
 from ingestion_platform.assets.keys import OWNERS, TRAFFIC
-from ingestion_platform.partitions import today, window
+from ingestion_platform.dates import today
+from ingestion_platform.partitions import window_of
 from ingestion_platform.resources.archive import Archive
 from ingestion_platform.settings import Settings
 from simulations.config import TrafficConfig
@@ -50,11 +51,11 @@ def traffic_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, hits
         archive: ResourceParam[Archive],
         settings: ResourceParam[Settings],
     ) -> MaterializeResult[None]:
-        chosen = window(list(context.partition_keys))
-        if chosen.end > today():
+        window = window_of(list(context.partition_keys))
+        if window.end > today():
             raise Failure(f"{today()} is not over: traffic is simulated for past dates only; choose dates before today")
         shape = TrafficConfig(seed=config.seed, hits_per_day=config.hits)
-        for day in chosen.days:
+        for day in window.days:
             try:
                 written = write_day(archive.put, day, shape, settings.truth_folder)
             except TruthError as error:

@@ -13,7 +13,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from ingestion_platform.partitions import Window
+from ingestion_platform.dates import Window
 from ingestion_platform.resources.warehouse import Warehouse
 from simulations.config import HISTORY_TRACKING_PREFIX
 from simulations.figures_by_hour import PERIODS, WHOLE_DAY
@@ -43,10 +43,10 @@ where event_date >= ? and event_date < ? and tracking_id like ?
 class Statistics:
     """What the warehouse's statistics say of simulated history."""
 
-    def __init__(self, warehouse: Warehouse, chosen: Window) -> None:
+    def __init__(self, warehouse: Warehouse, window: Window) -> None:
         self.overview: dict[tuple[date, str, str], dict[str, Any]] = {}
         self.revenue: dict[tuple[date, str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
-        bounds = [*chosen, f"{HISTORY_TRACKING_PREFIX}%"] * 2
+        bounds = [*window, f"{HISTORY_TRACKING_PREFIX}%"] * 2
         for day, tracking_id, period, whole, *figures in warehouse.query(
             _SQL.format(name="overview", columns=", ".join(OVERVIEW)), bounds
         ):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ingestion_platform.assets.true_statistics import Statistics
-from ingestion_platform.partitions import Window
+from ingestion_platform.dates import Window
 from ingestion_platform.resources.warehouse import Warehouse
 from simulations.config import HISTORY_TRACKING_PREFIX
 from simulations.truth import DATES_AFTER, ExpectedDate, expected
@@ -49,9 +49,9 @@ group by event_date, tracking_id
 _ZERO: dict[str, Any] = {"hits": 0, "sessions": 0, "session_hits": 0, "clients": 0, "duplicates": 0, "purchases": 0}
 
 
-def modelled(warehouse: Warehouse, chosen: Window) -> Figures:
+def modelled(warehouse: Warehouse, window: Window) -> Figures:
     """What the marts hold of simulated history, by event date and tracking id; revenue as {currency: amount}."""
-    bounds = [*chosen, f"{HISTORY_TRACKING_PREFIX}%"]
+    bounds = [*window, f"{HISTORY_TRACKING_PREFIX}%"]
     found: Figures = {}
 
     def figures(day: date, tracking_id: str) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def modelled(warehouse: Warehouse, chosen: Window) -> Figures:
 
 
 def differences(
-    warehouse: Warehouse, folder: Path, chosen: Window, loaded_before: date, first: date
+    warehouse: Warehouse, folder: Path, window: Window, loaded_before: date, first: date
 ) -> dict[date, list[str]]:
     """The dates that could be compared, each with one line for every figure that differs.
 
@@ -80,18 +80,18 @@ def differences(
     """
     before = (
         expected(folder, first - timedelta(days=DATES_AFTER + 1), first).dates.values()
-        if chosen.start <= first + timedelta(days=DATES_AFTER)
+        if window.start <= first + timedelta(days=DATES_AFTER)
         else ()
     )
     reached = first + timedelta(days=DATES_AFTER + 1) if any(day.by_tracking_id for day in before) else first
     truth = [
         day
-        for day in expected(folder, *chosen, loaded_before).dates.values()
+        for day in expected(folder, *window, loaded_before).dates.values()
         if day.complete and day.by_tracking_id and day.day >= reached
     ]
     if not truth:
         return {}
-    found, statistics = modelled(warehouse, chosen), Statistics(warehouse, chosen)
+    found, statistics = modelled(warehouse, window), Statistics(warehouse, window)
     return {day.day: [*_compare(day, found), *statistics.differences(day)] for day in truth}
 
 

@@ -19,17 +19,18 @@ from dagster import (
 )
 
 from ingestion_platform.assets.keys import OWNERS, RAW_LOGS, USER_AGENTS, WAREHOUSE_POOL
-from ingestion_platform.partitions import Window, window
-from ingestion_platform.recording import Context, record, recorded
+from ingestion_platform.dagster_internals.partition_events import Context, record, recorded
+from ingestion_platform.dates import Window
+from ingestion_platform.partitions import window_of
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.user_agents import PARSER_VERSION
 from ingestion_platform.versions import digest, input_versions, provenance, version_tags
 
 
-def parse(context: Context, warehouse: Warehouse, chosen: Window) -> list[DagsterEvent]:
-    """Parse what the dates of `chosen` need, and record it of each."""
-    versions = input_versions(warehouse, chosen)
-    counts = warehouse.parse_user_agents(*chosen)
+def parse(context: Context, warehouse: Warehouse, window: Window) -> list[DagsterEvent]:
+    """Parse what the dates of `window` need, and record it of each."""
+    versions = input_versions(warehouse, window)
+    counts = warehouse.parse_user_agents(*window)
     inputs = provenance(context.instance, [RAW_LOGS])
     return record(
         context,
@@ -40,7 +41,7 @@ def parse(context: Context, warehouse: Warehouse, chosen: Window) -> list[Dagste
                 metadata=dict(counts),
                 tags=version_tags(inputs, PARSER_VERSION, digest(PARSER_VERSION, versions[day])),
             )
-            for day in chosen.days
+            for day in window.days
         ],
     )
 
@@ -65,7 +66,7 @@ def user_agents_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) 
         context: AssetExecutionContext, warehouse: ResourceParam[Warehouse]
     ) -> Iterator[MaterializeResult[None] | DagsterEvent]:
         warehouse.create_tables()
-        yield from parse(context, warehouse, window(list(context.partition_keys)))
+        yield from parse(context, warehouse, window_of(list(context.partition_keys)))
         yield recorded(USER_AGENTS)
 
     return user_agents

@@ -27,8 +27,8 @@ from typing import NamedTuple
 
 from dagster import MetadataValue, TableRecord
 
-from ingestion_platform.assets.verdicts import Verdict
-from ingestion_platform.partitions import Window
+from ingestion_platform.assets.partition_checks import PartitionCheck
+from ingestion_platform.dates import Window
 from ingestion_platform.resources.warehouse import Warehouse
 from simulations.config import HISTORY_TRACKING_PREFIX
 
@@ -90,31 +90,31 @@ def odd_hours(counts: HourlyHits, day: date, until: datetime) -> Iterator[OddHou
             yield odd
 
 
-def volume(warehouse: Warehouse, chosen: Window, now: datetime, simulated_dates: Set[date]) -> list[Verdict]:
-    """A verdict for each date of `chosen`; `now` is in UTC, without a time zone, as in the warehouse."""
+def volume(warehouse: Warehouse, window: Window, now: datetime, simulated_dates: Set[date]) -> list[PartitionCheck]:
+    """A result for each date of `window`; `now` is in UTC, without a time zone, as in the warehouse."""
     live: dict[date, dict[int, int]] = {}
     simulated: dict[date, dict[int, int]] = {}
-    bounds = [f"{HISTORY_TRACKING_PREFIX}%", chosen.start - timedelta(weeks=_WEEKS), chosen.end]
+    bounds = [f"{HISTORY_TRACKING_PREFIX}%", window.start - timedelta(weeks=_WEEKS), window.end]
     for is_simulated, day, hour, hits in warehouse.query(_HOURLY_SQL, bounds):
         (simulated if is_simulated else live).setdefault(day, {})[int(hour)] = hits
     until = now - _COMPLETE_AFTER
     return [
-        _verdict(
+        _result(
             day,
             sum(live.get(day, {}).values()) + sum(simulated.get(day, {}).values()),
             [*odd_hours(live, day, until), *(odd_hours(simulated, day, until) if day in simulated_dates else ())],
         )
-        for day in chosen.days
+        for day in window.days
     ]
 
 
-def _verdict(day: date, hits: int, odd: Sequence[OddHour]) -> Verdict:
+def _result(day: date, hits: int, odd: Sequence[OddHour]) -> PartitionCheck:
     table = [
         TableRecord({"hour": f"{found.hour:02d}:00", "hits": found.hits, "least": found.least, "most": found.most})
         for found in odd
     ]
     more = f" (and {len(odd) - 1} more hours)" if len(odd) > 1 else ""
-    return Verdict(
+    return PartitionCheck(
         day,
         not odd,
         f"{odd[0]}{more}" if odd else "No hour is unusual for its weekday.",

@@ -54,10 +54,10 @@ def message(run: DagsterRun, failure: str | None, checks: list[str]) -> str | No
     """What to post of a finished run; None when there is nothing to say."""
     if failure is None and not checks:
         return None
-    head = (
+    latest_load_id = (
         f"Run {run.run_id[:8]} of {run.job_name} failed" if failure is not None else f"Checks failed in {run.job_name}"
     )
-    return "\n".join([f"{head}: {failure}" if failure else head, *checks])
+    return "\n".join([f"{latest_load_id}: {failure}" if failure else latest_load_id, *checks])
 
 
 def alerts(settings: Settings) -> list[SensorDefinition]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dagster import AssetSelection, DailyPartitionsDefinition, define_asset_job
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from ingestion_platform.assets.keys import ARCHIVE_EVENTS, PUBLISHED_OVERVIEW, RAW_LOGS, TRAFFIC, USER_AGENTS
 from ingestion_platform.assets.manifest import Models
+from ingestion_platform.dagster_internals.types import UnresolvedAssetJobDefinition
 
 REPLAY = "replay"
 SIMULATE = "simulate"

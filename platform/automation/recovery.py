@@ -31,12 +31,11 @@ from pydantic import Field
 from ingestion_platform.assets.keys import WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.automation.refresh import Event, Refresh
-from ingestion_platform.partitions import Window, requested, today
+from ingestion_platform.dates import Window, affected, requested, today
 from ingestion_platform.resources.archive import Archive
 from ingestion_platform.resources.dbt_project import DbtProject
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
-from ingestion_platform.windows import affected
 
 QUARANTINE = AssetKey(["events", "quarantine"])
 
@@ -61,9 +60,9 @@ class RecoveryConfig(Config):
     last: str = Field(default="", description="Last date, included; empty: today.")
 
 
-def quarantined(warehouse: Warehouse, chosen: Window) -> Counts:
+def quarantined(warehouse: Warehouse, window: Window) -> Counts:
     """Rows of events.quarantine by date and reason."""
-    return Counter({(day, reason): rows for day, reason, rows in warehouse.query(_QUARANTINED_SQL, list(chosen))})
+    return Counter({(day, reason): rows for day, reason, rows in warehouse.query(_QUARANTINED_SQL, list(window))})
 
 
 def recovery_job(models: Models) -> JobDefinition:
@@ -83,14 +82,14 @@ def recovery_job(models: Models) -> JobDefinition:
         settings: ResourceParam[Settings],
     ) -> Iterator[Event]:
         start = settings.partitions_start
-        chosen = requested(config.first or f"{start}", config.last or f"{today()}", start)
-        before = quarantined(warehouse, chosen)
-        logged = dict(warehouse.query(_LOGGED_SQL, list(chosen)))
+        window = requested(config.first or f"{start}", config.last or f"{today()}", start)
+        before = quarantined(warehouse, window)
+        logged = dict(warehouse.query(_LOGGED_SQL, list(window)))
         dates = sorted({day for day, reason in before if not config.reasons or reason in config.reasons})
         refresh = Refresh(context, archive, warehouse, dbt, models, settings)
         yield from refresh.rebuild(dates)
-        after = quarantined(warehouse, chosen)
-        logged_now = dict(warehouse.query(_LOGGED_SQL, list(chosen)))
+        after = quarantined(warehouse, window)
+        logged_now = dict(warehouse.query(_LOGGED_SQL, list(window)))
         keys = sorted(key for key in {*before, *after} if key[0] in dates)
         changed = {day for day, reason in keys if before[day, reason] != after[day, reason]}
         followers = sorted(day for day in affected(changed) - {*dates} if start <= day <= today())

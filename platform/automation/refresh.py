@@ -34,7 +34,7 @@ from pydantic import Field
 from ingestion_platform.assets.archive_events import (
     archive_versions,
     changed_versions,
-    layout_verdict,
+    layout_result,
     observations,
     passed_over,
 )
@@ -42,18 +42,23 @@ from ingestion_platform.assets.checks import evaluate
 from ingestion_platform.assets.keys import PUBLISHED_OVERVIEW, STATISTICS, USER_AGENTS, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.models import Built, build, build_views, checked, materializations
-from ingestion_platform.assets.raw_logs import in_one_line, readable, readable_spec, record_loads, summary
+from ingestion_platform.assets.partition_checks import blocking_failure
+from ingestion_platform.assets.raw_logs import (
+    in_one_line,
+    objects_readable,
+    objects_readable_spec,
+    record_loads,
+    summary,
+)
 from ingestion_platform.assets.user_agents import parse
-from ingestion_platform.assets.verdicts import refusal
-from ingestion_platform.partitions import ONE_DAY, Window, chunks, frozen_before, today
-from ingestion_platform.recording import record
+from ingestion_platform.dagster_internals.partition_events import record
+from ingestion_platform.dates import ONE_DAY, Window, chunks, frozen_before, ranges, today
 from ingestion_platform.resources.archive import Archive, data_version
 from ingestion_platform.resources.dbt_project import DbtProject
 from ingestion_platform.resources.warehouse import DayLoad, Warehouse
 from ingestion_platform.settings import Settings
 from ingestion_platform.user_agents import PARSER_VERSION
 from ingestion_platform.versions import outdated, provenance, version_tags
-from ingestion_platform.windows import ranges
 
 Event = DagsterEvent | AssetObservation
 """What a stage yields: what it has recorded. (The recovery job adds observations of its own.)"""
@@ -74,7 +79,7 @@ class Refresh:
         """Record the dates whose objects changed since they were last observed; returns them."""
         changed = changed_versions(self.context.instance, self.archive, self.settings.partitions_start)
         passed = passed_over(self.archive, self.settings.partitions_start)
-        yield from record(self.context, [*observations(changed, passed), layout_verdict(passed)])
+        yield from record(self.context, [*observations(changed, passed), layout_result(passed)])
         return [date.fromisoformat(key) for key in changed]
 
     def load(self, changed: Iterable[date]) -> Generator[Event, None, list[DayLoad]]:
@@ -98,11 +103,11 @@ class Refresh:
         yield from record_loads(self.context, self.warehouse, loads)
         return loads
 
-    def behind(self) -> list[date]:
+    def stale_dates(self) -> list[date]:
         """The event dates that miss something the ledger has."""
         names = self.models.names_of(self.models.partitioned)
         first = self.settings.partitions_start
-        return self.warehouse.behind(names, first, today() + ONE_DAY, first)
+        return self.warehouse.stale_dates(names, first, today() + ONE_DAY, first)
 
     def outdated(self) -> set[date]:
         """The event dates that were built by an older version of a model, or of the user agents' parser."""
@@ -113,21 +118,21 @@ class Refresh:
     def rebuild(self, dates: list[date]) -> Generator[Event, None, None]:
         """Rebuild exactly `dates`, checks and publishing included. Raises Failure for the first chunk that failed."""
         for start, end in ranges(dates):
-            for chosen in chunks(Window(start, end), self.settings.partitions_per_run):
-                yield from self._rebuild(chosen)
+            for window in chunks(Window(start, end), self.settings.partitions_per_run):
+                yield from self._rebuild(window)
 
-    def _rebuild(self, chosen: Window) -> Generator[Event, None, None]:
-        self.context.log.info(f"Rebuilding {chosen}")
-        yield from parse(self.context, self.warehouse, chosen)
+    def _rebuild(self, window: Window) -> Generator[Event, None, None]:
+        self.context.log.info(f"Rebuilding {window}")
+        yield from parse(self.context, self.warehouse, window)
         everything = [*self.models.partitioned, *self.models.tests_of(self.models.partitioned)]
         yield from self._built(
-            build(self.dbt, self.warehouse, self.models, everything, chosen, self.context.log.info), chosen
+            build(self.dbt, self.warehouse, self.models, everything, window, self.context.log.info), window
         )
-        found = evaluate(self.context.instance, self.warehouse, self.settings, chosen)
+        found = evaluate(self.context.instance, self.warehouse, self.settings, window)
         yield from record(self.context, found.events)
         if found.refusals:
-            raise Failure(f"{chosen} is not published: {next(iter(found.refusals.values()))}")
-        files = self.warehouse.publish(self.settings.published_dir, *chosen)
+            raise Failure(f"{window} is not published: {next(iter(found.refusals.values()))}")
+        files = self.warehouse.publish(self.settings.published_dir, *window)
         run_id = self.context.run_id
         tags = version_tags(provenance(self.context.instance, STATISTICS), run_id, run_id)
         metadata = {"files written by this run": len(files)}
@@ -135,7 +140,7 @@ class Refresh:
             self.context,
             [
                 AssetMaterialization(PUBLISHED_OVERVIEW, partition=day.isoformat(), metadata=metadata, tags=tags)
-                for day in chosen.days
+                for day in window.days
             ],
         )
 
@@ -151,17 +156,17 @@ class Refresh:
                 build_views(self.dbt, self.warehouse, models, everything, self.context.log.info), None
             )
 
-    def _built(self, built: Built, chosen: Window | None) -> Generator[Event, None, None]:
+    def _built(self, built: Built, window: Window | None) -> Generator[Event, None, None]:
         for result in built.results:
             key = self.models.keys.get(result.unique_id)
             if key is not None and result.succeeded:
                 yield from record(
                     self.context,
-                    materializations(self.context.instance, self.models, built, result, chosen)
-                    if chosen is not None
+                    materializations(self.context.instance, self.models, built, result, window)
+                    if window is not None
                     else [self._view(key)],
                 )
-        yield from record(self.context, checked(self.models, built, f"{chosen or 'all'}"))
+        yield from record(self.context, checked(self.models, built, f"{window or 'all'}"))
         if built.failed:
             raise Failure(built.error())
 
@@ -195,7 +200,7 @@ def refresh_job(models: Models) -> JobDefinition:
         warehouse.create_tables()
         changed = yield from stages.observe()
         loads = yield from stages.load(changed)
-        dates = set(stages.behind())
+        dates = set(stages.stale_dates())
         if config.rebuild_changed_models:
             dates |= stages.outdated()
         yield from stages.rebuild(sorted(dates))
@@ -206,7 +211,7 @@ def refresh_job(models: Models) -> JobDefinition:
             context.log.info(
                 f"{len(changed)} dates changed in the archive; {summary(loads)}; {len(dates)} dates rebuilt."
             )
-        refused = refusal(readable_spec(), readable(loads))
+        refused = blocking_failure(objects_readable_spec(), objects_readable(loads))
         if refused is not None:
             raise Failure(refused)
 

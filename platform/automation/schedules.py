@@ -22,7 +22,7 @@ from dagster import (
 )
 
 from ingestion_platform.assets.archive_events import archive_versions
-from ingestion_platform.partitions import today
+from ingestion_platform.dates import today
 from ingestion_platform.resources.archive import Archive
 from ingestion_platform.settings import Settings
 

@@ -25,8 +25,8 @@ from ingestion_platform.commands.locks import DEMO, only_one
 from ingestion_platform.commands.replay import replay_work
 from ingestion_platform.commands.report import print_report
 from ingestion_platform.commands.runs import Work, console, execute
+from ingestion_platform.dates import ONE_DAY, Window, today
 from ingestion_platform.instance import open_instance
-from ingestion_platform.partitions import ONE_DAY, Window, today
 from ingestion_platform.settings import Settings
 
 _HISTORY_DAYS = 7

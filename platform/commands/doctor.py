@@ -11,8 +11,8 @@ from rich.console import Console
 
 from collector.archive_keys import parse_key
 from ingestion_platform.commands.dev import HOST, port_is_free
-from ingestion_platform.partitions import ONE_DAY, frozen_before, today
-from ingestion_platform.resources import wiring
+from ingestion_platform.dates import ONE_DAY, frozen_before, today
+from ingestion_platform.resources import environments
 from ingestion_platform.resources.dbt_project import read_manifest
 from ingestion_platform.settings import Environment, Settings
 from simulations.config import STREAM
@@ -68,13 +68,13 @@ def _python(settings: Settings) -> str:
 
 
 def _manifest(settings: Settings) -> str:
-    manifest = read_manifest(adapter=wiring.ADAPTERS[settings.environment])
+    manifest = read_manifest(adapter=environments.ADAPTERS[settings.environment])
     models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
     return f"{len(models)} models for {manifest['metadata']['adapter_type']}"
 
 
 def _archive(settings: Settings) -> str:
-    archive = wiring.archive(settings)
+    archive = environments.archive(settings)
     dates = archive.dates()
     if not dates:
         raise _Trouble(f"{archive} is empty: make demo, make collect or make simulate fill it")
@@ -92,7 +92,7 @@ def _archive(settings: Settings) -> str:
 
 def _simulated(settings: Settings, dates: Sequence[date]) -> bool:
     """Whether the simulator wrote all that lies under `dates`; false of no dates."""
-    archive = wiring.archive(settings)
+    archive = environments.archive(settings)
     keys = [parse_key(item.key) for day in dates for item in archive.objects(day, day + ONE_DAY)]
     return bool(keys) and all(key is not None and key.stream == STREAM for key in keys)
 
@@ -100,7 +100,7 @@ def _simulated(settings: Settings, dates: Sequence[date]) -> bool:
 def _warehouse(settings: Settings) -> str:
     if settings.environment is Environment.LOCAL and not settings.warehouse_file.exists():
         raise _Trouble(f"{settings.warehouse_file} does not exist yet: make demo or make replay makes it")
-    newest = wiring.warehouse(settings).query("select max(event_at), count(*) from raw.logs")[0]
+    newest = environments.warehouse(settings).query("select max(event_at), count(*) from raw.logs")[0]
     return f"{newest[1]:,} hits, the newest of {newest[0]} UTC"
 
 
@@ -108,7 +108,7 @@ def _loaded(settings: Settings) -> str:
     start, end = max(settings.partitions_start, today() - timedelta(days=365)), today() + ONE_DAY
     from ingestion_platform.assets.archive_events import archive_versions
 
-    archive, warehouse = wiring.archive(settings), wiring.warehouse(settings)
+    archive, warehouse = environments.archive(settings), environments.warehouse(settings)
     kept_from = frozen_before(settings.archive_retention_days)
     stopped = warehouse.stopped(archive, start, end, frozen_before=kept_from)
     if stopped:
@@ -147,7 +147,7 @@ def _credentials(settings: Settings) -> str:
         raise _Trouble(f"set in the environment: {', '.join(absent)}")
     if not wanted:
         return "none needed"
-    from ingestion_platform.resources.snowflake_check import check
+    from ingestion_platform.resources.snowflake.check import check
 
     return check(os.environ)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingestion_platform.resources.wiring import dbt_project
+from ingestion_platform.resources.environments import dbt_project
 from ingestion_platform.settings import Settings
 
 

@@ -11,9 +11,9 @@ from ingestion_platform.assets.models import left_stale
 from ingestion_platform.automation.jobs import REPLAY
 from ingestion_platform.commands.errors import CommandError
 from ingestion_platform.commands.runs import Work, console, execute
+from ingestion_platform.dates import Window, chunks, listed, refuse_frozen, requested
 from ingestion_platform.instance import open_instance
-from ingestion_platform.partitions import Window, chunks, listed, refuse_frozen, requested
-from ingestion_platform.resources import wiring
+from ingestion_platform.resources import environments
 from ingestion_platform.resources.dbt_project import read_manifest
 from ingestion_platform.settings import Settings
 
@@ -26,20 +26,20 @@ def replay(settings: Settings, first: str, last: str, remove: Sequence[str] = ()
         raise CommandError(
             f"{absent} not given: make replay FROM=2026-01-01 TO=2026-01-07 (dates in UTC, both included)"
         )
-    chosen = requested(first, last, settings.partitions_start)
-    refuse_frozen(chosen, settings.archive_retention_days)
+    window = requested(first, last, settings.partitions_start)
+    refuse_frozen(window, settings.archive_retention_days)
     out = console()
     with open_instance(settings) as instance:
-        execute(instance, replay_work(settings, chosen, remove), out)
-    out.print(f"[green]Replayed {chosen}.[/] Statistics: {settings.published_dir}", soft_wrap=True)
-    say_what_is_empty(settings, chosen, out)
-    say_what_is_stale(settings, chosen, out)
+        execute(instance, replay_work(settings, window, remove), out)
+    out.print(f"[green]Replayed {window}.[/] Statistics: {settings.published_dir}", soft_wrap=True)
+    say_what_is_empty(settings, window, out)
+    say_what_is_stale(settings, window, out)
 
 
-def say_what_is_empty(settings: Settings, chosen: Window, out: Console) -> None:
-    """Name the dates of `chosen` without a hit: replaying them was no failure, but the user may have meant others."""
-    rows = wiring.warehouse(settings).row_counts("events.logs", chosen.start, chosen.end)
-    empty = [day for day in chosen.days if not rows[day]]
+def say_what_is_empty(settings: Settings, window: Window, out: Console) -> None:
+    """Name the dates of `window` without a hit: replaying them was no failure, but the user may have meant others."""
+    rows = environments.warehouse(settings).row_counts("events.logs", window.start, window.end)
+    empty = [day for day in window.days if not rows[day]]
     if empty:
         dates = ", ".join(f"{day}" for day in empty[:5]) + (f" and {len(empty) - 5} more" if len(empty) > 5 else "")
         out.print(
@@ -49,10 +49,10 @@ def say_what_is_empty(settings: Settings, chosen: Window, out: Console) -> None:
         )
 
 
-def say_what_is_stale(settings: Settings, chosen: Window, out: Console) -> None:
-    """Name the dates outside of `chosen` that lack something which was loaded: a replay writes only the dates that it was given."""
-    models = Models.of(read_manifest(adapter=wiring.ADAPTERS[settings.environment]))
-    stale = left_stale(wiring.warehouse(settings), models, settings.partitions_start, chosen)
+def say_what_is_stale(settings: Settings, window: Window, out: Console) -> None:
+    """Name the dates outside of `window` that lack something which was loaded: a replay writes only the dates that it was given."""
+    models = Models.of(read_manifest(adapter=environments.ADAPTERS[settings.environment]))
+    stale = left_stale(environments.warehouse(settings), models, settings.partitions_start, window)
     if stale:
         out.print(
             f"[yellow]Stale now: {listed(stale)}[/] (loaded hits reach into {'it' if len(stale) == 1 else 'them'}). The hourly refresh "
@@ -61,7 +61,7 @@ def say_what_is_stale(settings: Settings, chosen: Window, out: Console) -> None:
         )
 
 
-def replay_work(settings: Settings, chosen: Window, remove: Sequence[str] = ()) -> list[Work]:
-    """The runs that replay `chosen`, oldest first."""
+def replay_work(settings: Settings, window: Window, remove: Sequence[str] = ()) -> list[Work]:
+    """The runs that replay `window`, oldest first."""
     config = {"ops": {"raw__logs": {"config": {"remove_objects": list(remove)}}}} if remove else {}
-    return [Work(REPLAY, part, f"Replay {part}", config=config) for part in chunks(chosen, settings.partitions_per_run)]
+    return [Work(REPLAY, part, f"Replay {part}", config=config) for part in chunks(window, settings.partitions_per_run)]

@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ingestion_platform.partitions import Window
-from ingestion_platform.resources import wiring
+from ingestion_platform.dates import Window
+from ingestion_platform.resources import environments
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
 
@@ -55,7 +55,7 @@ _HOLDINGS = (
 
 def print_report(settings: Settings, shown: Window, out: Console) -> None:
     """Print the statistics of the dates of `shown`, what the assets hold, and what to do next."""
-    warehouse = wiring.warehouse(settings)
+    warehouse = environments.warehouse(settings)
     days = warehouse.query(_DAYS_SQL, list(shown))
     out.rule("[bold]3[/] · stats/overview_1d")
     print_figures(days, warehouse.query(_REVENUE_SQL, list(shown)), warehouse.query(_HOURS_SQL, list(shown)), out)

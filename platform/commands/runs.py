@@ -13,19 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dagster import AssetCheckSeverity, AssetKey, DagsterEvent, DagsterEventType, DagsterInstance, DagsterRunStatus
-from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
-from dagster._core.execution.api import execute_run_iterator
-from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
-from dagster._core.workspace.load_target import WorkspaceFileTarget
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ingestion_platform.partitions import Window, range_tags
-from ingestion_platform.settings import PROJECT_DIR
-
-_MODULE = "ingestion_platform.definitions"
-_REPOSITORY = "__repository__"
-
+from ingestion_platform.dagster_internals.in_process_runs import create_run
+from ingestion_platform.dates import Window
+from ingestion_platform.partitions import range_tags
 
 # Dagster's log of each event stays off the terminal: it is in the instance, and the progress bar tells the rest.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -73,38 +66,20 @@ def execute(instance: DagsterInstance, work: Sequence[Work], out: Console) -> No
 
 
 def _events(instance: DagsterInstance, work: Work) -> Iterator[tuple[DagsterEvent, int]]:
-    repository = ReconstructableRepository.for_module(_MODULE, "defs", os.fspath(PROJECT_DIR))
-    job = ReconstructableJob(repository, work.job)
-    definition = job.get_definition()
-    if work.assets:
-        subset = job.get_subset(asset_selection=frozenset(work.assets))
-        job, definition = subset, subset.get_definition()
-    run = instance.create_run_for_job(
-        job_def=definition,
-        tags={**(range_tags(work.dates) if work.dates is not None else {}), "clickstream/launched_by": "command line"},
-        run_config={**_QUIET, **work.config},
-        asset_selection=frozenset(work.assets) or None,
-        remote_job_origin=_origin(work.job),
-        job_code_origin=job.get_python_origin(),
-    )
-    steps = len(definition.nodes)
+    tags = {**(range_tags(work.dates) if work.dates is not None else {}), "clickstream/launched_by": "command line"}
+    run = create_run(instance, work.job, tags, {**_QUIET, **work.config}, work.assets)
     reason = ""
-    for event in execute_run_iterator(job, run, instance):
+    for event in run.events():
         if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             if not check.passed and check.severity == AssetCheckSeverity.ERROR:
                 reason = reason or f"{check.asset_key.to_user_string()}, check {check.check_name}: {check.description}"
         if event.is_step_failure:
             reason = reason or f"{event.step_key}: {_reason(event)}"
-        yield event, steps
+        yield event, run.steps
     record = instance.get_run_by_id(run.run_id)
     if record is None or record.status != DagsterRunStatus.SUCCESS:
         raise RunFailed(f"{work.title} failed in {reason or 'its start'} (run {run.run_id[:8]}; make dev shows it)")
-
-
-def _origin(job: str) -> RemoteJobOrigin:
-    (location,) = WorkspaceFileTarget([os.fspath(PROJECT_DIR / "workspace.yaml")]).create_origins()
-    return RemoteRepositoryOrigin(location, _REPOSITORY).get_job_origin(job)
 
 
 def _reason(event: DagsterEvent) -> str:

@@ -15,12 +15,13 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import uuid4
 
 from collector.archive_keys import DATA_PREFIX, MARKER_KEY, day_prefix, parse_key
+from ingestion_platform.dates import Window
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -91,12 +92,6 @@ def data_version(objects: Iterable[ArchiveObject]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
-def days(start: date, end: date) -> Iterator[date]:
-    """The dates of the half-open range [start, end)."""
-    for offset in range((end - start).days):
-        yield start + timedelta(days=offset)
-
-
 class FolderArchive:
     """An archive in a folder. A folder that does not exist yet is an empty archive: nothing has been delivered."""
 
@@ -137,7 +132,7 @@ class FolderArchive:
 
     def objects(self, start: date, end: date) -> list[ArchiveObject]:
         found = []
-        for day in days(start, end):
+        for day in Window(start, end).days:
             folder = self.root / day_prefix(day)
             for hour in _listing(folder):
                 if hour.is_dir():
@@ -239,7 +234,7 @@ class S3Archive:
 
     def objects(self, start: date, end: date) -> list[ArchiveObject]:
         found = []
-        for day in days(start, end):
+        for day in Window(start, end).days:
             for entry in self._list(day_prefix(day)):
                 if parse_key(entry[0]) is not None:
                     found.append(ArchiveObject(*entry))

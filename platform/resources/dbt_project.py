@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ingestion_platform.partitions import Window
+from ingestion_platform.dates import Window
 from ingestion_platform.settings import PROJECT_DIR
 
 MODELS_DIR = PROJECT_DIR / "dbt_models"

@@ -5,7 +5,7 @@
     vanished  an object that the ledger holds and the archive does not, unless it is named for removal: its date is not loaded.
     frozen    a date older than ARCHIVE_RETENTION_DAYS, whose objects may be gone by design: it is left as it is.
 
-A date that is not loaded keeps every row, says why in one line, and fails the check `readable`.
+A date that is not loaded keeps every row, says why in one line, and fails the check `objects_readable`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Safe(NamedTuple):
     stopped: dict[date, str]
 
 
-def refusal(archive: Archive, known: str | None, holds_objects: bool) -> str:
+def blocking_failure(archive: Archive, known: str | None, holds_objects: bool) -> str:
     """Why this is not the archive whose objects the ledger holds, in one line; nothing when it may be.
 
     `known` is the id that the ledger has, None in a warehouse that is new or older than markers. Where nothing was loaded there is
@@ -50,7 +50,7 @@ def refusal(archive: Archive, known: str | None, holds_objects: bool) -> str:
 
 def recognise(archive: Archive, known: str | None, holds_objects: bool) -> tuple[str | None, str]:
     """The archive's id, marking an archive that has none; or None and the line that says why it is refused."""
-    refused = refusal(archive, known, holds_objects)
+    refused = blocking_failure(archive, known, holds_objects)
     return (None, refused) if refused else (archive.marker() or archive.mark(f"{uuid4()}"), "")
 
 

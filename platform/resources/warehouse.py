@@ -20,8 +20,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
+from ingestion_platform.dates import AFFECTED_AFTER, AFFECTED_BEFORE, Window
 from ingestion_platform.resources.archive import Archive
-from ingestion_platform.windows import AFFECTED_AFTER, AFFECTED_BEFORE, DateRange
 
 Progress = Callable[[int, int], None]
 """Called with (objects done, objects in all)."""
@@ -71,7 +71,7 @@ class Warehouse(Protocol):
         start: date,
         end: date,
         *,
-        full_reload: DateRange | None = None,
+        full_reload: Window | None = None,
         remove: Collection[str] = (),
         frozen_before: date = date.min,
         progress: Progress | None = None,
@@ -92,15 +92,15 @@ class Warehouse(Protocol):
         """Per arrival date the data version of what is loaded: the archive's own when the table is up to date."""
         ...
 
-    def head(self) -> int:
+    def latest_load_id(self) -> int:
         """The newest load, 0 when there was none."""
         ...
 
-    def mark_built(self, models: Sequence[str], start: date, end: date, head: int) -> None:
-        """Note that `models` were built for event dates [start, end) from everything up to load `head`."""
+    def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None:
+        """Note that `models` were built for event dates [start, end) from everything up to load `latest_load_id`."""
         ...
 
-    def behind(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
+    def stale_dates(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
         """The event dates of [start, end) for which any of `models` lacks something that the ledger has.
 
         What happened before the `first` partition counts as it: that is where it is quarantined.
@@ -129,7 +129,7 @@ class Warehouse(Protocol):
         ...
 
 
-BEHIND_SQL = f"""
+STALE_DATES_SQL = f"""
     changes as (
         select greatest(c.event_date, f.day) as event_date, c.load_id
         from raw.event_date_changes as c
@@ -149,4 +149,4 @@ BEHIND_SQL = f"""
     where coalesce(b.load_id, -1) < n.load_id
     order by n.day
 """
-"""Goes on after a WITH that supplies days(day), models(model) and first_partition(day); platform/windows.py has the inverse."""
+"""Goes on after a WITH that supplies days(day), models(model) and first_partition(day); platform/dates.py has the inverse."""

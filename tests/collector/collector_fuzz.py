@@ -271,7 +271,7 @@ class Ledger:
                 assert line["error"] != "internal_error", line
 
     def balance(self, lines: list[bytes], more_refused: Callable[[int], bool] = lambda count: count == 0) -> None:
-        """Every acknowledged hit is there once, every refusal has its record, and each line is fit for any reader."""
+        """Every acknowledged hit is there once, every rejection has its record, and each line is fit for any reader."""
         accepted: Counter[str] = Counter()
         refused = 0
         for line in lines:

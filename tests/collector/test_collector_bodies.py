@@ -12,7 +12,7 @@ import pytest
 
 from collector.fast_json import encode
 from collector.gzip_bodies import MalformedGzip, unpack
-from collector.intake import judge
+from collector.intake import process_request
 from collector.settings import Settings
 from collector.web import GIF, Request
 
@@ -29,8 +29,10 @@ def _judge(
     headers: dict[str, str] | None = None,
 ) -> tuple[Any, list[dict[str, Any]]]:
     body = body if isinstance(body, bytes) else body.encode()
-    judgement = judge(Request(method, path, query, headers or {}, body, "collect.example", None), Settings(), 1, 2)
-    return judgement.answer(), [json.loads(record) for record in judgement.records]
+    outcome = process_request(
+        Request(method, path, query, headers or {}, body, "collect.example", None), Settings(), 1, 2
+    )
+    return outcome.answer(), [json.loads(record) for record in outcome.records]
 
 
 def _members(*contents: bytes) -> bytes:
@@ -161,7 +163,7 @@ def test_no_name_is_written_twice(path: str, members: str, body: dict[str, Any])
     text = f'{{"t": "event", "cid": "1", {members}}}'.encode()
     for encoder in (None, encode):
         request = Request("POST", path, "", {}, text, "collect.example", None)
-        (record,) = judge(request, Settings(), 1, 2, *([encoder] if encoder else [])).records
+        (record,) = process_request(request, Settings(), 1, 2, *([encoder] if encoder else [])).records
         written = json.loads(record, object_pairs_hook=_once)["request"]["body"]
         assert written == {"t": "event", "cid": "1", **body}
 
@@ -227,5 +229,5 @@ def test_who_asks_not_to_be_tracked_leaves_nothing_whatever_else_is_wrong() -> N
 
     settings = Settings(privacy_signals=PrivacySignals.HONOUR)
     request = Request("PUT", "/collect", "", {"dnt": "1"}, b"t=event&cid=secret", "collect.example", "203.0.113.77")
-    (record,) = judge(request, settings, 1, 2).records
+    (record,) = process_request(request, settings, 1, 2).records
     assert json.loads(record)["rejected"]["reason"] == "do_not_track" and b"secret" not in record

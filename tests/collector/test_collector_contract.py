@@ -187,7 +187,7 @@ def test_fitting_values_are_not_flagged(name: str, value: str) -> None:
     ],
 )
 def test_a_hit_needs_a_type_and_somebody(hit: dict[str, object], reason: str) -> None:
-    """The two things a hit cannot do without are named by the refusal."""
+    """The two things a hit cannot do without are named by the rejection."""
     with pytest.raises(HitError) as refused:
         require_hit(hit)
     assert refused.value.reason == reason

@@ -46,8 +46,8 @@ class Pump(threading.Thread):
             return
         connection.request("POST", "/batch", "\n".join(["t=event&cid=c"] * 10))
         response = connection.getresponse()
-        verdicts = json.loads(response.read())["hits"]
-        self.acknowledged += [line["event_id"] for line in verdicts if line["status"] == 200]
+        outcomes = json.loads(response.read())["hits"]
+        self.acknowledged += [line["event_id"] for line in outcomes if line["status"] == 200]
 
 
 def test_nothing_acknowledged_is_lost_under_sigkill(

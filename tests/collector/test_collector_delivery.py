@@ -199,11 +199,11 @@ def test_acknowledged_hits_are_in_the_archive_through_throttling(aws: None, monk
     """The whole way, faults included: an acknowledged line of a batch is an object's line in S3, once."""
     faults = ["ThrottlingException", {0, 2}, {1}, None]
     answer = _handle(monkeypatch, faults, None, "t=event&cid=1\nbroken\nt=event&cid=3\nt=event&cid=4", path="/batch")
-    verdicts = json.loads(answer["body"])
-    assert [line["status"] for line in verdicts["hits"]] == [200, 400, 200, 200]
+    outcomes = json.loads(answer["body"])
+    assert [line["status"] for line in outcomes["hits"]] == [200, 400, 200, 200]
     archived = _archive()
     assert len(archived) == 4
-    acknowledged = {line["event_id"] for line in verdicts["hits"] if line["status"] == 200}
+    acknowledged = {line["event_id"] for line in outcomes["hits"] if line["status"] == 200}
     assert {record["event_id"] for record in archived if "rejected" not in record} == acknowledged
 
 

@@ -128,11 +128,11 @@ def test_no_request_breaks_the_promises(event: dict[str, Any], refuse: set[int],
     if answer["headers"].get("X-Event-Id"):
         assert {answer["headers"]["X-Event-Id"]} == accepted
     elif body.startswith(b'{"accepted"'):
-        verdicts = json.loads(body)
-        acknowledged = {line["event_id"] for line in verdicts["hits"] if line["status"] == 200}
-        assert acknowledged == accepted and verdicts["accepted"] == len(accepted)
-        undelivered = sum(line["status"] == 503 for line in verdicts["hits"])
-        assert len(verdicts["hits"]) == len(stored) + undelivered
+        outcomes = json.loads(body)
+        acknowledged = {line["event_id"] for line in outcomes["hits"] if line["status"] == 200}
+        assert acknowledged == accepted and outcomes["accepted"] == len(accepted)
+        undelivered = sum(line["status"] == 503 for line in outcomes["hits"])
+        assert len(outcomes["hits"]) == len(stored) + undelivered
         assert (status == 503) == (undelivered > 0)
     else:
         assert not accepted
@@ -169,16 +169,16 @@ def test_no_line_of_a_batch_costs_another(lines: list[Any], refuse: set[int], en
     stream = FlakyStream(refuse)
     body = ending.join(texts)
     event = {"version": "2.0", "rawPath": "/batch", "requestContext": {"http": {"method": "POST"}}, "body": body}
-    verdicts = json.loads(_invoke(event, stream, Settings())["body"])["hits"]
-    assert len(verdicts) == len(lines)
+    outcomes = json.loads(_invoke(event, stream, Settings())["body"])["hits"]
+    assert len(outcomes) == len(lines)
     stored = {record["event_id"]: record["context"]["client_id"] for record in stream.kept}
-    for number, (line, verdict) in enumerate(zip(lines, verdicts, strict=True)):
+    for number, (line, outcome) in enumerate(zip(lines, outcomes, strict=True)):
         if number in refuse:
-            assert verdict["status"] == 503
+            assert outcome["status"] == 503
         elif line[0]:
-            assert verdict["status"] == 200 and stored[verdict["event_id"]] == f"line-{number}"
+            assert outcome["status"] == 200 and stored[outcome["event_id"]] == f"line-{number}"
         else:
-            assert verdict["status"] == 400
+            assert outcome["status"] == 400
     assert len(stored) == len(lines) - len([number for number in refuse if number < len(lines)])
 
 

@@ -1,4 +1,4 @@
-"""What each request earns: every transport, a verdict per line, refusals on record, browsers of other origins."""
+"""What each request earns: every transport, a outcome per line, refusals on record, browsers of other origins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from collector.intake import judge
+from collector.intake import process_request
 from collector.settings import IpMode, PrivacySignals, Settings
 from collector.web import GIF
 
@@ -17,8 +17,8 @@ FORM = "t=event&cid=c1&ev=1.50&tid=UA-1-1"
 
 
 def _judge(request: Any, settings: Settings | None = None) -> tuple[Any, list[dict[str, Any]]]:
-    judgement = judge(request, settings or Settings(), 1000, 1001)
-    return judgement.answer(), [json.loads(record) for record in judgement.records]
+    outcome = process_request(request, settings or Settings(), 1000, 1001)
+    return outcome.answer(), [json.loads(record) for record in outcome.records]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_the_payload_of_a_refused_hit_can_be_replayed(make_request: Any) -> None
     assert _judge(make_request(body=records[0]["rejected"]["payload"]))[0].status == 200
 
 
-def test_each_line_of_a_batch_has_its_own_verdict(make_request: Any) -> None:
+def test_each_line_of_a_batch_has_its_own_outcome(make_request: Any) -> None:
     """One bad line once cost a whole batch elsewhere; here its neighbours are kept and it is told apart."""
     lines = [HIT, "{broken", "", FORM, "t=event", "t=event&cid=1&dt=" + "x" * 8192]
     response, records = _judge(make_request(path="/batch", body="\r\n".join(lines)))
@@ -123,14 +123,14 @@ def test_a_batch_without_a_good_line_is_a_bad_request(make_request: Any) -> None
 
 def test_what_the_stream_does_not_take_is_not_acknowledged(make_request: Any) -> None:
     """Undelivered lines turn the whole answer into 503, so that a client which looks at the status sends again."""
-    judgement = judge(make_request(path="/batch", body=f"{FORM}\n{FORM}\nx"), Settings(), 1, 2)
-    response = judgement.answer({1})
+    outcome = process_request(make_request(path="/batch", body=f"{FORM}\n{FORM}\nx"), Settings(), 1, 2)
+    response = outcome.answer({1})
     answer = json.loads(response.body)
     assert response.status == 503 and response.headers["Retry-After"] == "5"
     assert [line["status"] for line in answer["hits"]] == [200, 503, 400]
     assert (answer["accepted"], answer["refused"]) == (1, 1)
     for body in (FORM, "a hit refused"):
-        single = judge(make_request(body=body), Settings(), 1, 2).answer({0})
+        single = process_request(make_request(body=body), Settings(), 1, 2).answer({0})
         assert single.status == 503 and single.headers["Retry-After"] == "5"
 
 

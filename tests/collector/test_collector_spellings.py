@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.intake import judge
+from collector.intake import process_request
 from collector.privacy import scrub_payload
 from collector.settings import IpMode, Settings
 from collector.spellings import readings
@@ -101,9 +101,9 @@ def _leaks(line: bytes, part: str) -> bool:
 
 def _refused(body: bytes, path: str = "/collect", mode: IpMode = IpMode.TRUNCATE) -> list[bytes]:
     request = Request("POST", path, "", {}, body, "collect.example", None)
-    judgement = judge(request, Settings(ip_mode=mode), 1, 2)
-    assert all(json.loads(record)["rejected"] for record in judgement.records)
-    return judgement.records
+    outcome = process_request(request, Settings(ip_mode=mode), 1, 2)
+    assert all(json.loads(record)["rejected"] for record in outcome.records)
+    return outcome.records
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -236,7 +236,7 @@ def _assert_accepted_without(hit: dict[str, str], name: str, address: str) -> No
     ]
     for body in bodies:
         request = Request("POST", "/collect", "", {}, body.encode(), "collect.example", None)
-        (record,) = judge(request, Settings(ip_mode=IpMode.FULL), 1, 2).records
+        (record,) = process_request(request, Settings(ip_mode=IpMode.FULL), 1, 2).records
         assert "rejected" not in json.loads(record)
         assert not _leaks(record, ADDRESSES[address])
 
@@ -252,7 +252,7 @@ def test_values_of_accepted_hits_that_only_mention_the_word_stay() -> None:
     }
     for body in (urlencode({"t": "event", "cid": "1", **values}), json.dumps({"t": "event", "cid": "1", **values})):
         request = Request("POST", "/collect", "", {}, body.encode(), "collect.example", None)
-        (record,) = judge(request, Settings(), 1, 2).records
+        (record,) = process_request(request, Settings(), 1, 2).records
         assert json.loads(record)["request"]["body"] == {"t": "event", "cid": "1", **values}
 
 
@@ -273,14 +273,14 @@ def test_values_of_accepted_hits_that_only_mention_the_word_stay() -> None:
 def test_any_form_of_aip_cuts_the_callers_address(query: str, body: str) -> None:
     """Also where the operator keeps addresses whole: the visitor's site asked for it."""
     request = Request("POST", "/collect", query, {}, body.encode(), "collect.example", "203.0.113.77")
-    (record,) = judge(request, Settings(ip_mode=IpMode.FULL), 1, 2).records
+    (record,) = process_request(request, Settings(ip_mode=IpMode.FULL), 1, 2).records
     assert json.loads(record)["context"]["user_ip"] == "203.0.113.0"
 
 
 def test_a_longer_word_asks_for_nothing() -> None:
     """`repaip` is a custom parameter."""
     request = Request("POST", "/collect", "", {}, b"t=event&cid=1&repaip=1", "collect.example", "203.0.113.77")
-    (record,) = judge(request, Settings(ip_mode=IpMode.FULL), 1, 2).records
+    (record,) = process_request(request, Settings(ip_mode=IpMode.FULL), 1, 2).records
     assert json.loads(record)["context"]["user_ip"] == "203.0.113.77"
 
 

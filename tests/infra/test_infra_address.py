@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from infra_harness import FRONTED, OWN_DOMAIN, Graph, run_program
-from test_infra_settings import refusal
+from test_infra_settings import rejection
 
 PREFIX = "clickstream:"
 
@@ -79,7 +79,7 @@ def test_neither_is_there_unless_asked_for(stack: str, request: pytest.FixtureRe
 )
 def test_contradictions_are_refused(config: dict[str, str], key: str, says: str) -> None:
     """A domain without a certificate fails half-way; visitors' addresses behind CloudFront would be CloudFront's."""
-    line = refusal(config={f"{PREFIX}{name}": value for name, value in config.items()})
+    line = rejection(config={f"{PREFIX}{name}": value for name, value in config.items()})
     assert line.startswith(f"{PREFIX}{key} ") and says in line
 
 

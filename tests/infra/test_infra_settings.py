@@ -54,7 +54,7 @@ BAD: list[tuple[str, str | None, str]] = [
 ]
 
 
-def refusal(stack: str = "production", **arguments: object) -> str:
+def rejection(stack: str = "production", **arguments: object) -> str:
     """The line with which the program stops; it must be one, and nothing may have been declared."""
     graph = Graph()
     with pytest.raises(pulumi.RunError) as stopped:
@@ -69,43 +69,45 @@ def refusal(stack: str = "production", **arguments: object) -> str:
 def test_bad_setting_is_refused_by_name(key: str, value: str | None, says: str) -> None:
     """A missing or impossible value is refused before half a stack stands."""
     instants = {"clickstream:infrequentAccessAfterDays": "45"} if key == "instantRetrievalAfterDays" else {}
-    line = refusal(config={**instants, f"clickstream:{key}": value})
+    line = rejection(config={**instants, f"clickstream:{key}": value})
     assert line.startswith(f"clickstream:{key} ") and says in line
 
 
 def test_secret_in_plain_text_is_refused_and_not_repeated() -> None:
     """A private key set without --secret stands readable in the stack's file; the message must not spread it further."""
-    line = refusal(secret_keys=("clickstream:snowflakeExternalId",))
+    line = rejection(secret_keys=("clickstream:snowflakeExternalId",))
     assert "snowflakeAdminPrivateKey is stored in plain text" in line
     assert "not-a-real-key" not in line
 
 
 def test_refused_secret_is_not_shown() -> None:
     """A secret that does not look right is named, never printed."""
-    assert "hunter2" not in refusal(config={"clickstream:snowflakeExternalId": "hunter2"})
+    assert "hunter2" not in rejection(config={"clickstream:snowflakeExternalId": "hunter2"})
 
 
 def test_misspelt_setting_is_refused() -> None:
     """`bufferSecond` would otherwise be the default in silence."""
-    assert refusal(config={"clickstream:bufferSecond": "60"}).startswith("clickstream:bufferSecond is no setting")
+    assert rejection(config={"clickstream:bufferSecond": "60"}).startswith("clickstream:bufferSecond is no setting")
 
 
 def test_two_regions_contradict_each_other() -> None:
     """The CLI's habit `aws:region` next to ours: whichever the program took, the operator would mean the other."""
-    line = refusal(config={"aws:region": "us-east-1"})
+    line = rejection(config={"aws:region": "us-east-1"})
     assert "awsRegion" in line and "us-east-1" in line
 
 
 def test_rotation_needs_two_different_keys() -> None:
     """The old key given again as the next one would end a rotation with no key changed."""
     key = example_config("production")["clickstream:snowflakePublicKey"]
-    assert refusal(config={"clickstream:snowflakeNextPublicKey": key}).startswith("clickstream:snowflakeNextPublicKey")
+    assert rejection(config={"clickstream:snowflakeNextPublicKey": key}).startswith(
+        "clickstream:snowflakeNextPublicKey"
+    )
 
 
 @pytest.mark.parametrize("stack", ["Prod", "my_stack", "a-name-that-is-far-too-long", "1st"])
 def test_stack_name_must_fit_into_a_bucket_name(stack: str) -> None:
     """S3 would refuse the bucket after half of the stack was built."""
-    assert stack in refusal(stack)
+    assert stack in rejection(stack)
 
 
 def test_longest_stack_name_fits_the_services_limits() -> None:
@@ -157,7 +159,7 @@ def test_door_lets_in_no_more_than_the_stream_takes(region: str, quota: str | No
     if fits:
         assert run_program(config=config).named("endpoint-stage")
     else:
-        assert refusal(config=config).startswith("clickstream:throttleRate is ")
+        assert rejection(config=config).startswith("clickstream:throttleRate is ")
 
 
 @pytest.mark.parametrize("stack", ["production", "staging"])

@@ -20,14 +20,14 @@ from isal import igzip
 
 from collector.archive_keys import object_key
 from collector.records import Source, build_record, encode
+from ingestion_platform.dates import Window, load_window
 from ingestion_platform.resources.archive import FolderArchive
-from ingestion_platform.resources.duckdb_warehouse import DuckDBWarehouse
-from ingestion_platform.windows import load_window
+from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 
 DBT_PROJECT = Path(__file__).parents[2] / "dbt_models"
 MODELS = [
     "events.logs", "events.duplicates", "events.quarantine", "events.sessions", "events.product_actions", "events.purchases",
-    "events.impressions", "events.promotions", "events.visitor_days",
+    "events.impressions", "events.promotions", "events.daily_visitors",
     "stats.overview_1h", "stats.overview_1d", "stats.revenue_1h", "stats.revenue_1d",
 ]  # fmt: skip
 BROWSER = (
@@ -56,7 +56,7 @@ def line(made: Mapping[str, Any]) -> bytes:
 
 
 @dataclass
-class Bench:
+class ModelHarness:
     """An archive, a warehouse and dbt. Dates are event dates unless said otherwise; ranges are half-open."""
 
     root: Path
@@ -80,15 +80,15 @@ class Bench:
         return key
 
     def load(self, start: date, end: date) -> None:
-        self.warehouse.load(self.archive, *load_window(start, end))
+        self.warehouse.load(self.archive, *load_window(Window(start, end)))
 
     def build(self, start: date, end: date, select: Sequence[str] = ("tag:daily",)) -> None:
         """Load what the dates read and build the models for them, as a run of the platform does."""
         self.load(start, end)
-        head = self.warehouse.head()
+        latest_load_id = self.warehouse.latest_load_id()
         self.warehouse.parse_user_agents(start, end)
         self.dbt("run", start, end, "--select", *select)
-        self.warehouse.mark_built([name.partition(".")[2] for name in MODELS], start, end, head)
+        self.warehouse.record_build([name.partition(".")[2] for name in MODELS], start, end, latest_load_id)
 
     def dbt(self, command: str, start: date, end: date, *more: str) -> None:
         os.environ["DBT_DUCKDB_PATH"] = str(self.warehouse.path)
@@ -131,15 +131,15 @@ def dbt_runner() -> dbtRunner:
 
 
 @pytest.fixture
-def make_bench(tmp_path_factory: pytest.TempPathFactory, dbt_runner: dbtRunner) -> Iterator[Callable[[], Bench]]:
+def make_bench(tmp_path_factory: pytest.TempPathFactory, dbt_runner: dbtRunner) -> Iterator[Callable[[], ModelHarness]]:
     """Makes as many separate benches as a test wants."""
     folder = tmp_path_factory.mktemp("bench")
-    made: list[Bench] = []
+    made: list[ModelHarness] = []
 
-    def make() -> Bench:
+    def make() -> ModelHarness:
         root = folder / str(len(made))
         root.mkdir()
-        made.append(Bench(root, dbt_runner))
+        made.append(ModelHarness(root, dbt_runner))
         return made[-1]
 
     yield make
@@ -147,7 +147,7 @@ def make_bench(tmp_path_factory: pytest.TempPathFactory, dbt_runner: dbtRunner) 
 
 
 @pytest.fixture
-def bench(make_bench: Callable[[], Bench]) -> Bench:
+def bench(make_bench: Callable[[], ModelHarness]) -> ModelHarness:
     return make_bench()
 
 

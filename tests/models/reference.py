@@ -132,7 +132,7 @@ def read(record: Mapping[str, Any], log_id: str, robots: Sequence[str]) -> Hit:
     )
 
 
-def judge(hits: Sequence[Hit]) -> list[Hit]:
+def process_request(hits: Sequence[Hit]) -> list[Hit]:
     """Mark duplicates, repeats, refunds and sessions; returns the hits that are no duplicates, in order."""
     first: dict[tuple[date, str], Hit] = {}
     for hit in sorted(hits, key=lambda hit: (hit.received, hit.log_id)):

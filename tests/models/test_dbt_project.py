@@ -9,7 +9,7 @@ from datetime import date
 import duckdb
 import pytest
 
-from ingestion_platform import windows
+from ingestion_platform import dates
 
 FIRST, LAST = date(2026, 1, 10), date(2026, 1, 11)
 
@@ -24,7 +24,7 @@ def test_dbts_own_tests_pass_and_can_fail(bench, record, at) -> None:
         connection.execute(
             "update stats.overview_1h set hits = hits + 1 where period = timestamp '2026-01-10 10:00:00' and tracking_id = '(all)'"
         )
-    with pytest.raises(AssertionError, match="adds_up_overview_1d"):
+    with pytest.raises(AssertionError, match="rollup_equals_parts_overview_1d"):
         bench.dbt("build", FIRST, LAST, "--select", "overview_1d", "--exclude-resource-type", "model")
 
 
@@ -43,23 +43,23 @@ def test_every_column_is_described(bench) -> None:
 
 
 def test_macros_and_platform_agree_on_the_bounds(bench) -> None:
-    """The window that models read (macros) and its inverse (windows.py) are two texts: they must hold the same numbers."""
+    """The window that models read (macros) and its inverse (dates.py) are two texts: they must hold the same numbers."""
     bench.dbt("parse", FIRST, LAST)
     manifest = json.loads((bench.root.parent / "target" / "manifest.json").read_text())
     variables = dict(re.findall(r"  (\w+): (\d+)\n", (bench.project / "dbt_project.yml").read_text()))
-    assert int(variables["lookback_days"]) == windows.LOOKBACK_DAYS
-    assert int(variables["session_timeout_minutes"]) == windows.SESSION_TIMEOUT_MINUTES
-    assert int(variables["client_retry_hours"]) == windows.RETRY_HOURS
+    assert int(variables["lookback_days"]) == dates.LOOKBACK_DAYS
+    assert int(variables["session_timeout_minutes"]) == dates.SESSION_TIMEOUT_MINUTES
+    assert int(variables["client_retry_hours"]) == dates.RETRY_HOURS
     # Orders reach furthest: their bound is an expression of the lookback.
-    assert 2 * int(variables["lookback_days"]) + 1 == windows.REACH_DAYS
+    assert 2 * int(variables["lookback_days"]) + 1 == dates.REACH_DAYS
     before, after = 0, 0
     for macro in manifest["macros"].values():
         if macro["package_name"] != "clickstream" or not macro["name"].startswith("select_"):
             continue
         before = max([before, *map(int, re.findall(r"days_before=(\d+)", macro["macro_sql"]))])
         after = max([after, *map(int, re.findall(r"days_after=(\d+)", macro["macro_sql"]))])
-    start, end = windows.load_window(FIRST, LAST)
-    assert (FIRST - start).days >= max(before, windows.REACH_DAYS)
+    start, end = dates.load_window(dates.Window(FIRST, LAST))
+    assert (FIRST - start).days >= max(before, dates.REACH_DAYS)
     assert (end - LAST).days >= after
-    assert after == windows.AFFECTED_BEFORE
-    assert windows.AFFECTED_AFTER == windows.REACH_DAYS
+    assert after == dates.AFFECTED_BEFORE
+    assert dates.AFFECTED_AFTER == dates.REACH_DAYS

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ingestion_platform.assets.checks import books
-from ingestion_platform.partitions import Window
+from ingestion_platform.assets.checks import reconciliation
+from ingestion_platform.dates import Window
 
 DAY = date(2026, 1, 10)
 # Hits reach from the day before to the day after, and hold a queue time.
@@ -45,7 +45,7 @@ def test_every_line_is_modelled_or_quarantined_and_stops_nothing(bench: Any, fuz
     assert len(bad) > LINES / 10 and len(rows) > LINES / 3, "both kinds are tried"
     assert bench.rows("select sum(row_count), sum(bad_lines) from raw.load_history") == [(len(rows), len(bad))]
     assert [
-        verdict.description for verdict in books(bench.warehouse, BUILT, date(2026, 1, 1)) if not verdict.passed
+        result.description for result in reconciliation(bench.warehouse, BUILT, date(2026, 1, 1)) if not result.passed
     ] == []
     everywhere = bench.rows("select (select count(*) from raw.logs), (select count(*) from raw.bad_lines)")[0]
     modelled = bench.rows(

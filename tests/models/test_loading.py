@@ -20,10 +20,11 @@ from moto import mock_aws
 
 from collector.archive_keys import object_key
 from collector.contract import queue_time_ms
-from ingestion_platform.resources import archive_lines, duckdb_sql
+from ingestion_platform.resources import line_reader
 from ingestion_platform.resources.archive import Archive, ArchiveObject, FolderArchive, S3Archive, data_version
-from ingestion_platform.resources.archive_lines import LineStream, split_lines
-from ingestion_platform.resources.loading import missing_objects
+from ingestion_platform.resources.duckdb import sql as duckdb_sql
+from ingestion_platform.resources.line_reader import LineStream, split_lines
+from ingestion_platform.resources.load_plan import missing_objects
 from ingestion_platform.resources.strict_lines import REFUSED
 from ingestion_platform.resources.warehouse import LOG_ID_NAMESPACE
 
@@ -120,7 +121,7 @@ def test_an_object_read_in_pieces_has_the_lines_of_the_whole(text: bytes, piece:
         Archive,
         SimpleNamespace(read=lambda key: gzip.compress(text[: len(text) // 2]) + gzip.compress(text[len(text) // 2 :])),
     )
-    with mock.patch.object(archive_lines, "_PIECE_BYTES", piece):
+    with mock.patch.object(line_reader, "_PIECE_BYTES", piece):
         stream = LineStream(archive, [item])
         read = stream.reader().read_all()
     lines = split_lines(text).to_pylist()

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from collector.archive_keys import MARKER_KEY
-from ingestion_platform.windows import affected, load_window, ranges
+from ingestion_platform.dates import Window, affected, load_window, ranges
 
 FIRST = date(2026, 1, 1)
 DAYS = 5
@@ -179,9 +179,9 @@ class Replay(RuleBasedStateMachine):
         bench = self.bench
         # What the hourly tick does: load what is missing anywhere, rebuild what is behind.
         bench.warehouse.load(bench.archive, *EVERYTHING)
-        for start, end in ranges(bench.warehouse.behind(MODELS, FIRST, LAST)):
+        for start, end in ranges(bench.warehouse.stale_dates(MODELS, FIRST, LAST)):
             bench.build(start, end)
-        assert bench.warehouse.behind(MODELS, FIRST, LAST) == []
+        assert bench.warehouse.stale_dates(MODELS, FIRST, LAST) == []
         # What no hit ever touched is nobody's task; built from scratch it has its hours of zeros.
         built = {row[0] for row in bench.rows("select distinct event_date from raw.build_history")}
         for start, end in ranges({FIRST + timedelta(days=n) for n in range(DAYS)} - built):
@@ -275,6 +275,6 @@ def test_what_a_hit_changes_is_named_as_affected(make_bench, record) -> None:
 
 def test_load_window_covers_what_a_rebuild_reads() -> None:
     """A date's build reads from thirty dates before it to the date after it, wherever objects of those dates arrived in time."""
-    start, end = load_window(date(2026, 3, 1), date(2026, 3, 2))
+    start, end = load_window(Window(date(2026, 3, 1), date(2026, 3, 2)))
     assert start <= date(2026, 3, 1) - timedelta(days=30)
     assert end >= date(2026, 3, 2) + timedelta(days=1)

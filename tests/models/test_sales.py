@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from ingestion_platform.windows import affected
+from ingestion_platform.dates import affected
 
 DAY, NEXT = date(2026, 11, 20), date(2026, 11, 21)
 SERVER = "python-requests/2.31.0"

@@ -8,7 +8,7 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from ingestion_platform.windows import load_window
+from ingestion_platform.dates import Window, load_window
 
 DAY, NEXT = date(2026, 1, 10), date(2026, 1, 11)
 D = Decimal
@@ -320,7 +320,7 @@ def test_an_empty_day_is_a_day_of_zeros(bench, record, at) -> None:
     key = bench.deliver([record(at("2026-01-10 10:00"))])
     bench.build(DAY, NEXT)
     (bench.archive.root / key).unlink()
-    bench.warehouse.load(bench.archive, *load_window(DAY, NEXT), remove=[key])
+    bench.warehouse.load(bench.archive, *load_window(Window(DAY, NEXT)), remove=[key])
     bench.build(DAY, NEXT)
     assert bench.rows("select count(*) from events.logs") == [(0,)]
     assert bench.rows("select count(*), sum(hits) from stats.overview_1h") == [(24, 0)]

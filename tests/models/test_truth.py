@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from ingestion_platform.assets.true_statistics import Statistics
-from ingestion_platform.partitions import Window
+from ingestion_platform.dates import Window
 from simulations.config import TrafficConfig
 from simulations.history import write_day
 from simulations.truth import expected

@@ -20,7 +20,7 @@ from dagster import DagsterInstance
 
 from ingestion_platform import settings
 from ingestion_platform.assets.checks import evaluate
-from ingestion_platform.partitions import Window
+from ingestion_platform.dates import Window
 from ingestion_platform.resources.dbt_project import MODELS_DIR, DbtProject, NodeResult
 
 TESTS = Path(__file__).parents[1]
@@ -53,7 +53,7 @@ class Laboratory:
     """An archive, a warehouse whose models are built, and a copy of the dbt project to break."""
 
     def __init__(self, root: Path) -> None:
-        self.bench = bench_of_models.Bench(root, None)
+        self.bench = bench_of_models.ModelHarness(root, None)
         self.project = root / "dbt_models"
         self.published = root / "published"
         self.window = Window(traffic.FIRST, traffic.LAST)
@@ -73,9 +73,9 @@ class Laboratory:
         self.warehouse.parse_user_agents(*self.window)
         self.dbt.prepare()
         self.manifest: Mapping[str, Any] = json.loads((self.project / "target" / "manifest.json").read_bytes())
-        head = self.warehouse.head()
+        head = self.warehouse.latest_load_id()
         outcome = self.replay(["tag:daily"])
-        self.warehouse.mark_built([name.partition(".")[2] for name in bench.MODELS], *self.window, head)
+        self.warehouse.record_build([name.partition(".")[2] for name in bench.MODELS], *self.window, head)
         shutil.copy(self.warehouse.path, self._kept)
         return outcome
 

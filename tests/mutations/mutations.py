@@ -24,7 +24,7 @@ _DUPLICATES, _REPEATS = "macros/models/select_duplicates.sql", "macros/models/se
 _PURCHASES, _ACTIONS = "macros/models/select_purchases.sql", "macros/models/select_product_actions.sql"
 _SESSIONS, _VISITORS, _HITS = (
     "models/events/sessions.sql",
-    "models/events/visitor_days.sql",
+    "models/events/daily_visitors.sql",
     "models/staging/stg_hits.sql",
 )
 

@@ -23,9 +23,10 @@ import pytest
 from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
 
 from ingestion_platform import settings as environment
+from ingestion_platform.dates import Window, today
 from ingestion_platform.definitions import definitions
-from ingestion_platform.partitions import Window, range_tags, today
-from ingestion_platform.resources import wiring
+from ingestion_platform.partitions import range_tags
+from ingestion_platform.resources import environments
 from ingestion_platform.resources.archive import Archive
 from ingestion_platform.settings import PROJECT_DIR, Settings
 from simulations.config import TrafficConfig
@@ -44,13 +45,13 @@ _TABLES = (
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-class Place:
+class PlatformHarness:
     """A platform of its own: a fresh DATA_DIR and an instance that is gone after the test."""
 
     def __init__(self, root: Path, instance: DagsterInstance, **more: str) -> None:
         self.settings: Settings = environment.read({"DATA_DIR": f"{root / 'data'}", **more})
         self.instance = instance
-        self.archive: Archive = wiring.archive(self.settings)
+        self.archive: Archive = environments.archive(self.settings)
         self.located: Definitions = definitions(self.settings)
         # Fixed for the test, which may go on over midnight.
         self.today = today()
@@ -66,7 +67,7 @@ class Place:
         )
 
     def simulate(self, day: date, hits: int = 150, truth: bool = True) -> None:
-        """Write a past date of traffic into the archive; nothing of it arrives late. Without `truth` the check of that name
+        """Write a past date of traffic into the archive; nothing of it arrives late. Without `expected_results` the check of that name
         has nothing to hold it against, and the test may add to the date what it likes."""
         shape = TrafficConfig(hits_per_day=hits, outages=0.0, late_objects=0.0, objects_per_hour=1)
         folder = self.settings.truth_folder
@@ -74,7 +75,7 @@ class Place:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query against the warehouse."""
-        return wiring.warehouse(self.settings).query(sql, parameters)
+        return environments.warehouse(self.settings).query(sql, parameters)
 
     def lose_a_row(self, day: date) -> None:
         """Remove a row of `day` from `events.logs`, as a defect in a model would."""
@@ -122,28 +123,28 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def place(tmp_path: Path) -> Iterator[PlatformHarness]:
     """A platform of its own."""
     with DagsterInstance.ephemeral() as instance:
-        yield Place(tmp_path, instance)
+        yield PlatformHarness(tmp_path, instance)
 
 
 @pytest.fixture
-def make_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Place]]:
+def make_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., PlatformHarness]]:
     """Makes platforms with settings of their own, on one instance unless told otherwise."""
     with DagsterInstance.ephemeral() as shared:
 
-        def make(instance: DagsterInstance = shared, **more: str) -> Place:
-            return Place(tmp_path_factory.mktemp("place"), instance, **more)
+        def make(instance: DagsterInstance = shared, **more: str) -> PlatformHarness:
+            return PlatformHarness(tmp_path_factory.mktemp("place"), instance, **more)
 
         yield make
 
 
 @pytest.fixture(scope="module")
-def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformHarness]:
     """A platform that the tests of a module share."""
     with DagsterInstance.ephemeral() as instance:
-        yield Place(tmp_path_factory.mktemp("shared"), instance)
+        yield PlatformHarness(tmp_path_factory.mktemp("shared"), instance)
 
 
 class DevServer:
@@ -288,7 +289,7 @@ class DevServer:
         """The rows of what readers see, once no run is at work."""
         with DagsterInstance.from_config(f"{self.settings.dagster_home}") as instance:
             self.wait_for(lambda: not instance.event_log_storage.get_concurrency_run_ids(), 60, "the pool's release")
-        warehouse = wiring.warehouse(self.settings)
+        warehouse = environments.warehouse(self.settings)
         last = self.first + timedelta(days=DAYS)
         return {
             table: warehouse.query(f"select * from {table} where event_date < ? order by all", [last])
@@ -300,7 +301,7 @@ class DevServer:
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
     """A platform with a week of archive and `make dev` running on it."""
     made = DevServer(tmp_path_factory.mktemp("dev"))
-    archive = wiring.archive(made.settings)
+    archive = environments.archive(made.settings)
     shape = TrafficConfig(hits_per_day=150, objects_per_hour=1, outages=0.0, late_objects=0.0)
     for n in range(DAYS):
         write_day(archive.put, made.first + timedelta(days=n), shape, made.settings.truth_folder)

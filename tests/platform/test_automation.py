@@ -15,7 +15,7 @@ from dagster import build_sensor_context
 from collector.archive_keys import object_key, parse_key
 from ingestion_platform import settings as environment
 from ingestion_platform.automation.alerts import alerts, failed_checks, message, post
-from ingestion_platform.partitions import ONE_DAY, Window
+from ingestion_platform.dates import ONE_DAY, Window
 
 
 def look(place: Any, cursor: str | None) -> tuple[list[Any], str]:
@@ -87,15 +87,15 @@ def hook() -> Iterator[tuple[str, list[str]]]:
 def test_a_failed_run_and_its_failed_check_are_posted(place: Any, hook: tuple[str, list[str]]) -> None:
     """Who is on call must read which run, which check and which object, without opening anything."""
     url, received = hook
-    chosen = Window(place.past(4), place.past(3))
-    place.simulate(chosen.start)
-    broken = place.archive.objects(chosen.start, chosen.end)[0]
+    window = Window(place.past(4), place.past(3))
+    place.simulate(window.start)
+    broken = place.archive.objects(window.start, window.end)[0]
     place.archive.put(broken.key, b"no gzip")
-    run = place.launch("replay", chosen).dagster_run
+    run = place.launch("replay", window).dagster_run
     text = message(run, "a step failed", failed_checks(place.instance, run))
     assert text is not None
     assert post(url, text, logging.getLogger("test"))
-    assert "readable" in received[0]
+    assert "objects_readable" in received[0]
     assert broken.key in received[0]
     assert run.run_id[:8] in received[0]
 

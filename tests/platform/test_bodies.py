@@ -41,17 +41,17 @@ class OneHit:
 )
 def test_what_has_several_readings_is_not_judged(body: str) -> None:
     """Invariant 8: no value that a client may send stops a date's publication."""
-    (verdict,) = bodies.bodies(OneHit(body), bodies.Window(DAY, DAY + timedelta(days=1)))  # type: ignore[arg-type]
-    assert verdict.passed, verdict.description
+    (result,) = bodies.bodies(OneHit(body), bodies.Window(DAY, DAY + timedelta(days=1)))  # type: ignore[arg-type]
+    assert result.passed, result.description
 
 
 def test_what_a_body_says_plainly_is_demanded() -> None:
     """The columns of the hit are empty: each of its plain values is told as missing."""
     hit = OneHit('{"tr": "12.30", "ec": "video", "cu": "eur", "pa": "add"}')
-    (verdict,) = bodies.bodies(hit, bodies.Window(DAY, DAY + timedelta(days=1)))  # type: ignore[arg-type]
-    assert not verdict.passed
-    assert verdict.metadata["figures that differ"] == 4
-    assert "currency_code is None, cu is 'eur'" in verdict.description
+    (result,) = bodies.bodies(hit, bodies.Window(DAY, DAY + timedelta(days=1)))  # type: ignore[arg-type]
+    assert not result.passed
+    assert result.metadata["figures that differ"] == 4
+    assert "currency_code is None, cu is 'eur'" in result.description
 
 
 def test_plain_body_keeps_plain_texts() -> None:

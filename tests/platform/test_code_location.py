@@ -23,7 +23,7 @@ ASSETS = [
     "events/quarantine",
     "events/sessions",
     "events/user_agents",
-    "events/visitor_days",
+    "events/daily_visitors",
     "events_live/events_live",
     "events_live/live_dates",
     "events_live/logs_live",
@@ -65,7 +65,7 @@ print(json.dumps({
     "jobs": sorted(job.name for job in repository.get_all_jobs() if not job.name.startswith("__")),
     "schedules": {s.name: s.default_status.value for s in repository.schedule_defs},
     "sensors": {s.name: s.default_status.value for s in repository.sensor_defs},
-    "books_block": [c.name for c in graph.asset_check_keys if c.name in ("books", "truth", "readable")],
+    "blocking": [c.name for c in graph.asset_check_keys if c.name in ("reconciliation", "expected_results", "objects_readable")],
 }))
 """
 
@@ -98,7 +98,7 @@ def test_the_code_location_is_what_was_reviewed(tmp_path: Path) -> None:
     assert found["parents_of_raw"] == ["archive/events"], "simulation must never be upstream of raw"
     assert found["undescribed"] == []
     assert found["ungrouped"] == []
-    assert sorted(found["books_block"]) == ["books", "readable", "truth"]  # type: ignore[call-overload]
+    assert sorted(found["blocking"]) == ["expected_results", "objects_readable", "reconciliation"]  # type: ignore[call-overload]
 
 
 def test_importing_it_is_free(tmp_path: Path) -> None:

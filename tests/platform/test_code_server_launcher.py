@@ -22,7 +22,7 @@ from dagster._core.workspace.load_target import GrpcServerTarget
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 from dagster._grpc.client import DagsterGrpcClient
 
-from ingestion_platform.code_server_launcher import CodeServerRunLauncher
+from ingestion_platform.dagster_internals.code_server_launcher import CodeServerRunLauncher
 
 CODE = """\
 import time
@@ -43,7 +43,7 @@ INSTANCE = """\
 telemetry: {enabled: false}
 concurrency: {pools: {granularity: op, default_limit: 1}}
 run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordinator}
-run_launcher: {module: ingestion_platform.code_server_launcher, class: CodeServerRunLauncher}
+run_launcher: {module: ingestion_platform.dagster_internals.code_server_launcher, class: CodeServerRunLauncher}
 run_monitoring: {enabled: true}
 run_retries: {enabled: true, max_retries: 1, retry_on_asset_or_op_failure: false}
 """

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from ingestion_platform.commands.locks import DEMO, DEV
 from ingestion_platform.commands.report import print_figures
-from ingestion_platform.partitions import today
+from ingestion_platform.dates import today
 from ingestion_platform.settings import PROJECT_DIR
 
 

@@ -17,7 +17,7 @@ import pytest
 from dagster import DagsterEventType, DagsterInstance
 
 from ingestion_platform.assets.keys import WAREHOUSE_POOL
-from ingestion_platform.resources import wiring
+from ingestion_platform.resources import environments
 
 pytestmark = pytest.mark.browser
 
@@ -162,14 +162,14 @@ def test_everything_below_raw_as_the_readme_says(dev: Any, page: Any, shot: Any)
 def test_a_failed_check_tells_what_to_do(dev: Any, page: Any, shot: Any) -> None:
     """A corrupt object must be named on the check's page, under its date, with the way out."""
     day = dev.first + timedelta(days=3)
-    archive = wiring.archive(dev.settings)
+    archive = environments.archive(dev.settings)
     broken = archive.objects(day, day + timedelta(days=1))[0]
     archive.put(broken.key, b"no gzip")
     known = backfills(dev)
     launch(page, "raw/logs", f"{day}", f"{day + timedelta(days=1)}")
     new = dev.wait_for(lambda: [found for found in backfills(dev) if found not in known], 60, "the launch")
     dev.wait_for(lambda: dev.status(new[0]).startswith(("COMPLETED", "FAILED")), 240, "the backfill")
-    page.goto("/assets/raw/logs?view=checks&checkDetail=readable")
+    page.goto("/assets/raw/logs?view=checks&checkDetail=objects_readable")
     page.get_by_text("Execution history").wait_for()
     page.get_by_text("Partitions", exact=True).last.click()  # the first is the asset's own
     page.get_by_text("Failed (1)").wait_for()

@@ -11,7 +11,7 @@ from dagster import DagsterInstance
 
 from collector.archive_keys import object_key
 from collector.records import Source, build_record, encode
-from ingestion_platform.partitions import ONE_DAY, Window
+from ingestion_platform.dates import ONE_DAY, Window
 
 _AGENT = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
@@ -42,7 +42,9 @@ def fill(place: Any, first: date) -> None:
 
 
 def books(result: Any) -> dict[str, bool]:
-    return {f"{e.partition}": e.passed for e in result.get_asset_check_evaluations() if e.check_name == "books"}
+    return {
+        f"{e.partition}": e.passed for e in result.get_asset_check_evaluations() if e.check_name == "reconciliation"
+    }
 
 
 def test_a_refresh_and_replays_agree_on_the_first_dates(make_place: Callable[..., Any]) -> None:

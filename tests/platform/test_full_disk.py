@@ -15,8 +15,8 @@ import duckdb
 import pytest
 
 from ingestion_platform import settings as environment
-from ingestion_platform.partitions import Window, today
-from ingestion_platform.resources import wiring
+from ingestion_platform.dates import Window, today
+from ingestion_platform.resources import environments
 from ingestion_platform.settings import PROJECT_DIR
 from simulations.config import TrafficConfig
 from simulations.history import write_history
@@ -93,7 +93,7 @@ def whole(data_dir: Path) -> int:
 
 def rows_of(data_dir: Path) -> dict[str, list[tuple[Any, ...]]]:
     """What a warehouse holds, times of loading left out."""
-    warehouse = wiring.warehouse(environment.read({"DATA_DIR": f"{data_dir}"}))
+    warehouse = environments.warehouse(environment.read({"DATA_DIR": f"{data_dir}"}))
     return {
         table: warehouse.query(
             f"select * {'exclude (log_timestamp)' if table == 'raw.logs' else ''} from {table} order by all"
@@ -111,7 +111,7 @@ class Undisturbed(NamedTuple):
 
     def copy_archive(self, data_dir: Path) -> Path:
         """Make `data_dir` another one with the same archive; returns it."""
-        for name in ("archive", "truth"):
+        for name in ("archive", "expected_results"):
             shutil.copytree(self.data_dir / name, data_dir / name)
         return data_dir
 
@@ -135,7 +135,7 @@ def test_files_that_may_not_grow(undisturbed: Undisturbed, tmp_path: Path) -> No
     assert "raw__logs" in says_full(replay(data_dir, dates, 1_000_000), data_dir)
     assert whole(data_dir) == 0
     settings = environment.read({"DATA_DIR": f"{data_dir}"})
-    wiring.warehouse(settings).load(wiring.archive(settings), *dates)
+    environments.warehouse(settings).load(environments.archive(settings), *dates)
     # Room for what is loaded (and so for Dagster's own files, which are smaller), and none for the models.
     limit = (data_dir / "warehouse.duckdb").stat().st_size + 200_000
     assert "models" in says_full(replay(data_dir, dates, limit), data_dir)

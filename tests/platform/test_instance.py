@@ -28,8 +28,9 @@ from dagster._core.test_utils import create_run_for_test
 
 from ingestion_platform import settings as environment
 from ingestion_platform.assets.keys import WAREHOUSE_POOL
-from ingestion_platform.event_storage import BatchingEventLogStorage
-from ingestion_platform.instance import fail_dead_runs, open_instance
+from ingestion_platform.dagster_internals.event_storage import BatchingEventLogStorage
+from ingestion_platform.dagster_internals.run_health import fail_dead_runs
+from ingestion_platform.instance import open_instance
 from ingestion_platform.partitions import RANGE_END_TAG, RANGE_START_TAG
 
 

@@ -8,13 +8,13 @@ from dagster import AssetCheckKey, DagsterEventType, EventRecordsFilter
 
 from collector.archive_keys import MARKER_KEY
 from ingestion_platform.assets.keys import ARCHIVE_EVENTS, RAW_LOGS
-from ingestion_platform.partitions import ONE_DAY, Window
+from ingestion_platform.dates import ONE_DAY, Window
 
 
 def readable_verdicts(place: Any) -> dict[str, str]:
-    """The last verdict of `readable` by date, where it failed."""
+    """The last result of `objects_readable` by date, where it failed."""
     records = place.instance.event_log_storage.get_asset_check_execution_history(
-        AssetCheckKey(RAW_LOGS, "readable"), 500
+        AssetCheckKey(RAW_LOGS, "objects_readable"), 500
     )
     last: dict[str, Any] = {}
     for found in records:
@@ -27,16 +27,16 @@ def readable_verdicts(place: Any) -> dict[str, str]:
 def test_a_replay_of_a_lost_archive_keeps_every_row(place: Any) -> None:
     """A mount that is not there: neither replay nor refresh removes a row or a file; the check and `doctor` say so in one line."""
     day = place.past(4)
-    chosen = Window(day, day + ONE_DAY)
+    window = Window(day, day + ONE_DAY)
     place.simulate(day)
-    assert place.launch("replay", chosen).success
+    assert place.launch("replay", window).success
     assert place.launch("hourly_refresh").success
     before = place.everything()
     published = {path: path.read_bytes() for path in sorted(place.settings.published_dir.rglob("*.parquet"))}
     assert published
     aside = place.settings.archive_folder.with_name("unmounted")
     place.settings.archive_folder.rename(aside)
-    for job, dates in (("replay", chosen), ("hourly_refresh", None)):
+    for job, dates in (("replay", window), ("hourly_refresh", None)):
         result = place.launch(job, dates)
         assert not result.success
         assert place.everything() == before
@@ -52,18 +52,18 @@ def test_a_replay_of_a_lost_archive_keeps_every_row(place: Any) -> None:
 def test_what_vanished_is_removed_only_by_name(place: Any) -> None:
     """A replay names the object that is gone and stops; launched with its key in `remove_objects` it removes its rows, and only them."""
     day = place.past(4)
-    chosen = Window(day, day + ONE_DAY)
+    window = Window(day, day + ONE_DAY)
     place.simulate(day, truth=False)
-    assert place.launch("replay", chosen).success
+    assert place.launch("replay", window).success
     rows = place.count("raw.logs")
-    gone = place.archive.objects(*chosen)[0].key
+    gone = place.archive.objects(*window)[0].key
     of_object = place.rows(f"select row_count from raw.load_history where object_key = '{gone}'")[0][0]
     (place.settings.archive_folder / gone).unlink()
-    assert not place.launch("replay", chosen).success
+    assert not place.launch("replay", window).success
     assert gone in readable_verdicts(place)[f"{day}"]
     assert place.count("raw.logs") == rows
     config = {"ops": {"raw__logs": {"config": {"remove_objects": [gone]}}}}
-    assert place.launch("replay", chosen, run_config=config).success
+    assert place.launch("replay", window, run_config=config).success
     assert place.count("raw.logs") == rows - of_object
 
 

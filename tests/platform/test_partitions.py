@@ -6,17 +6,8 @@ from datetime import date
 
 import pytest
 
-from ingestion_platform.partitions import (
-    ONE_DAY,
-    PartitionError,
-    Window,
-    chunks,
-    daily_partitions,
-    range_tags,
-    requested,
-    today,
-    window,
-)
+from ingestion_platform.dates import ONE_DAY, PartitionError, Window, chunks, requested, today
+from ingestion_platform.partitions import daily_partitions, range_tags, window_of
 
 
 @pytest.mark.dates
@@ -27,9 +18,9 @@ def test_today_is_the_newest_partition() -> None:
 
 def test_a_window_of_keys_is_half_open_and_comes_back_as_tags() -> None:
     """Dagster's ranges include their end and ours do not: being one off would rebuild a date too few."""
-    chosen = window(["2026-01-03", "2026-01-01", "2026-01-02"])
-    assert chosen == Window(date(2026, 1, 1), date(2026, 1, 4))
-    assert set(range_tags(chosen).values()) == {"2026-01-01", "2026-01-03"}
+    window = window_of(["2026-01-03", "2026-01-01", "2026-01-02"])
+    assert window == Window(date(2026, 1, 1), date(2026, 1, 4))
+    assert set(range_tags(window).values()) == {"2026-01-01", "2026-01-03"}
 
 
 def test_chunks_cover_each_date_once() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from ingestion_platform import settings as environment
 from ingestion_platform.commands.doctor import CREDENTIALS
-from ingestion_platform.resources import wiring
+from ingestion_platform.resources import environments
 from ingestion_platform.settings import Environment, SettingsError
 
 
@@ -62,7 +62,8 @@ def test_secrets_do_not_show() -> None:
 
 
 @pytest.mark.parametrize(
-    "table", [wiring.ARCHIVES, wiring.WAREHOUSES, wiring.ADAPTERS, wiring.POOL_LIMITS, CREDENTIALS]
+    "table",
+    [environments.ARCHIVES, environments.WAREHOUSES, environments.ADAPTERS, environments.POOL_LIMITS, CREDENTIALS],
 )
 def test_every_environment_is_in_every_table(table: dict[Environment, object]) -> None:
     """A table without a row for an environment would be a fallback."""

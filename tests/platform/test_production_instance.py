@@ -21,7 +21,7 @@ from moto.server import ThreadedMotoServer
 from ingestion_platform import settings as environment
 from ingestion_platform.assets.keys import WAREHOUSE_POOL
 from ingestion_platform.definitions import definitions
-from ingestion_platform.resources import wiring
+from ingestion_platform.resources import environments
 from ingestion_platform.settings import PROJECT_DIR
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -127,7 +127,7 @@ def test_a_refresh_runs_on_the_production_instance(
 def test_production_offers_no_simulation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulated traffic must not get into the archive that holds the real one, and no job may lack its assets for that."""
     # The manifest of this checkout is DuckDB's; what is loaded from it is the same for both.
-    monkeypatch.setitem(wiring.ADAPTERS, environment.Environment.PRODUCTION, "duckdb")  # type: ignore[arg-type]
+    monkeypatch.setitem(environments.ADAPTERS, environment.Environment.PRODUCTION, "duckdb")  # type: ignore[arg-type]
     variables = {"INGEST_ENV": "production", "ARCHIVE_BUCKET": "archive", "DATA_DIR": f"{tmp_path}"}
     repository = definitions(environment.read(variables)).get_repository_def()
     assert "simulate" not in {job.name for job in repository.get_all_jobs()}

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ingestion_platform.partitions import Window
+from ingestion_platform.dates import Window
 from ingestion_platform.resources.published_files import align
 from ingestion_platform.resources.warehouse import PUBLISHED, WarehouseError
 

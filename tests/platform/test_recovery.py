@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ingestion_platform.partitions import Window
-from ingestion_platform.resources import wiring
+from ingestion_platform.dates import Window
+from ingestion_platform.resources import environments
 from ingestion_platform.resources.dbt_project import MODELS_DIR, DbtProject
 
 RULE = "            when hit_type is null then 'missing_hit_type'\n"
@@ -22,7 +22,7 @@ MODELLED = (
     "events.logs",
     "events.sessions",
     "events.purchases",
-    "events.visitor_days",
+    "events.daily_visitors",
     "stats.overview_1h",
     "stats.revenue_1d",
 )
@@ -36,7 +36,7 @@ def strict(place: Any, tmp_path: Path) -> DbtProject:
     staging = project / "models" / "staging" / "stg_hits.sql"
     assert RULE in staging.read_text(), "the rules of staging look otherwise: mend this test"
     staging.write_text(staging.read_text().replace(RULE, TOO_STRICT))
-    environment = wiring.dbt_project(place.settings).environment
+    environment = environments.dbt_project(place.settings).environment
     return DbtProject(environment, tmp_path / "artifacts", project)
 
 
@@ -89,5 +89,5 @@ def test_hits_come_back_by_reason_and_date_when_their_rule_is_mended(place: Any,
     assert place.launch("recover_quarantine").success
     assert by_reason(place) == good
     assert modelled(place) == right
-    books = next(event for event in result.get_asset_check_evaluations() if event.check_name == "books")
+    books = next(event for event in result.get_asset_check_evaluations() if event.check_name == "reconciliation")
     assert books.passed

@@ -10,8 +10,8 @@ from dagster import AssetKey
 
 from collector.archive_keys import object_key, parse_key
 from ingestion_platform.assets.keys import OVERVIEW_1D, RAW_LOGS
+from ingestion_platform.dates import AFFECTED_AFTER, AFFECTED_BEFORE
 from ingestion_platform.versions import outdated
-from ingestion_platform.windows import AFFECTED_AFTER, AFFECTED_BEFORE
 
 
 def test_one_run_brings_everything_up_to_date_and_the_next_says_that_nothing_is_new(place: Any) -> None:

@@ -10,7 +10,8 @@ from dagster import AssetSelection, ExecuteInProcessResult
 
 from ingestion_platform.assets.keys import RAW_LOGS
 from ingestion_platform.assets.manifest import Models
-from ingestion_platform.partitions import ONE_DAY, Window, range_tags
+from ingestion_platform.dates import ONE_DAY, Window
+from ingestion_platform.partitions import range_tags
 from ingestion_platform.resources.dbt_project import DbtProject, NodeResult, read_manifest
 
 MODELS = Models.of(read_manifest())
@@ -58,7 +59,7 @@ def recorded(result: ExecuteInProcessResult) -> set[str]:
 
 
 def checked(result: ExecuteInProcessResult) -> set[str]:
-    """The unique ids of the dbt tests of which a run recorded a verdict."""
+    """The unique ids of the dbt tests of which a run recorded a result."""
     keys = {found.asset_check_key for found in result.get_asset_check_evaluations()}
     return {test for test, key in MODELS.test_keys.items() if key in keys}
 
@@ -120,7 +121,7 @@ def test_a_check_alone_builds_no_model(asked: Asked) -> None:
 
 
 def test_every_test_is_a_check() -> None:
-    """A dbt test without an asset would run in no launch from the UI, and nobody would see its verdict."""
+    """A dbt test without an asset would run in no launch from the UI, and nobody would see its result."""
     tests = {node["unique_id"] for node in MODELS.manifest["nodes"].values() if node["resource_type"] == "test"}
     assert tests == set(MODELS.test_keys)
     assert set(MODELS.tests_of([*MODELS.partitioned, *MODELS.live])) == tests, "a test that no whole build runs"

@@ -22,12 +22,12 @@ from collector.archive_keys import object_key, parse_key
 from ingestion_platform import definitions as location
 from ingestion_platform import settings as environment
 from ingestion_platform.assets.keys import OVERVIEW_1D, RAW_LOGS
+from ingestion_platform.dates import ONE_DAY, Window
 from ingestion_platform.instance import open_instance
-from ingestion_platform.partitions import ONE_DAY, Window
-from ingestion_platform.resources import wiring
+from ingestion_platform.resources import environments
 from ingestion_platform.resources.dbt_project import MODELS_DIR, DbtProject, read_manifest
 from simulations.config import DATES_AFTER
-from tests.platform.conftest import Place
+from tests.platform.conftest import PlatformHarness
 
 _LOCATION = """
 from ingestion_platform import settings
@@ -44,16 +44,16 @@ _CHECKS = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ..
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformHarness]:
     """A platform of its own on the instance that `make dev` uses, files and all: a webserver opens no other."""
     for name in ("DAGSTER_HOME", "DATA_DIR", "DAGSTER_EVENT_BATCH_SIZE"):
         monkeypatch.setenv(name, "")
     with open_instance(environment.read({"DATA_DIR": f"{tmp_path / 'data'}"})) as instance:
-        yield Place(tmp_path, instance)
+        yield PlatformHarness(tmp_path, instance)
 
 
 @contextmanager
-def webserver(place: Place, folder: Path) -> Iterator[Any]:
+def webserver(place: PlatformHarness, folder: Path) -> Iterator[Any]:
     """What the webserver answers with, without its HTTP: ask(query, **variables) -> data, on the code location as it is now."""
     code = folder / "location.py"
     code.write_text(_LOCATION.format(data_dir=f"{place.settings.data_dir}"))
@@ -85,7 +85,7 @@ def stale(ask: Any, days: list[date]) -> dict[str, dict[str, set[str]]]:
     return found
 
 
-def late_copy(place: Place, day: date) -> None:
+def late_copy(place: PlatformHarness, day: date) -> None:
     """Another object under a past date."""
     first = place.archive.objects(day, day + ONE_DAY)[0]
     parsed = parse_key(first.key)
@@ -94,7 +94,7 @@ def late_copy(place: Place, day: date) -> None:
     place.archive.put(key, place.archive.read(first.key))
 
 
-def verdicts(ask: Any, asset: str, check: str) -> dict[str, str]:
+def check_results(ask: Any, asset: str, check: str) -> dict[str, str]:
     """The status of a check by partition, as the asset's checks page shows it."""
     node = ask(_CHECKS, key={"path": asset.split("/")})["assetNodeOrError"]
     (found,) = [one for one in node["assetChecksOrError"]["checks"] if one["name"] == check]
@@ -105,7 +105,7 @@ def verdicts(ask: Any, asset: str, check: str) -> dict[str, str]:
     }
 
 
-def test_a_late_object_makes_its_date_stale_until_the_refresh(place: Place, tmp_path: Path) -> None:
+def test_a_late_object_makes_its_date_stale_until_the_refresh(place: PlatformHarness, tmp_path: Path) -> None:
     """A backfill used to give all its dates one data version, and the refresh none that counted: no date ever showed as stale."""
     days = [place.past(n) for n in (5, 4, 3)]
     for day in days[:2]:
@@ -133,7 +133,7 @@ def test_a_late_object_makes_its_date_stale_until_the_refresh(place: Place, tmp_
 
 
 def test_an_edited_model_makes_itself_and_what_is_below_stale(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: PlatformHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After an edit the UI must name each partition that is not what the code says, at once and not level by level, and one
     launch must mend it. Dagster by itself shows the edited model alone until that has been rebuilt."""
@@ -145,10 +145,10 @@ def test_an_edited_model_makes_itself_and_what_is_below_stale(
     shutil.copytree(MODELS_DIR, copy, ignore=shutil.ignore_patterns("target", "logs"))
     model = copy / "models" / "events" / "purchases.sql"
     model.write_text(f"{model.read_text()}\n-- edited\n")
-    project = DbtProject(wiring.dbt_project(place.settings).environment, tmp_path / "artifacts", copy)
+    project = DbtProject(environments.dbt_project(place.settings).environment, tmp_path / "artifacts", copy)
     manifest = project.prepare()
     monkeypatch.setattr(location, "read_manifest", lambda adapter: read_manifest(manifest, adapter))
-    monkeypatch.setattr(wiring, "dbt_project", lambda _: project)
+    monkeypatch.setattr(environments, "dbt_project", lambda _: project)
     place.located = location.definitions(place.settings)
 
     with webserver(place, tmp_path) as ask:
@@ -169,21 +169,21 @@ def test_an_edited_model_makes_itself_and_what_is_below_stale(
 
 @pytest.mark.dates
 def test_each_date_of_a_range_shows_its_own_verdict(
-    place: Place, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    place: PlatformHarness, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """One verdict a run said nothing of which of 31 dates failed. Also launched alone, and a rebuilt date is green again. And
-    the storage takes verdicts in batches: Dagster would fall back to one by one and say so on stderr only."""
+    """One result a run said nothing of which of 31 dates failed. Also launched alone, and a rebuilt date is green again. And
+    the storage takes results in batches: Dagster would fall back to one by one and say so on stderr only."""
     days = [place.past(n) for n in (6, 5, 4, 3)]
     place.simulate(days[1], truth=False)
     # All dates that its sessions may reach, or the last of them would lack its rows and show as red, rightly.
     assert days[1] + DATES_AFTER * ONE_DAY <= days[-1]
-    chosen = Window(days[0], days[-1] + ONE_DAY)
-    assert place.launch("replay", chosen).success
+    window = Window(days[0], days[-1] + ONE_DAY)
+    assert place.launch("replay", window).success
     green = {f"{day}": "SUCCEEDED" for day in days}
     with webserver(place, tmp_path) as ask:
-        for check in ("books", "truth", "volume"):
-            assert verdicts(ask, "stats/overview_1d", check) == green
-        assert verdicts(ask, "raw/logs", "readable").items() >= green.items()
+        for check in ("reconciliation", "expected_results", "hit_volume_anomaly"):
+            assert check_results(ask, "stats/overview_1d", check) == green
+        assert check_results(ask, "raw/logs", "objects_readable").items() >= green.items()
 
         place.lose_a_row(days[1])
         # As "Execute all" on the checks' page does: without partitions.
@@ -192,11 +192,11 @@ def test_each_date_of_a_range_shows_its_own_verdict(
         alone = everything.get_subset(asset_selection=set(), asset_check_selection=checks)
         result = alone.execute_in_process(instance=place.instance, raise_on_error=False)
         assert {event.node_name for event in result.get_step_failure_events()} == {"statistics_checks"}
-        after = verdicts(ask, "stats/overview_1d", "books")
+        after = check_results(ask, "stats/overview_1d", "reconciliation")
         assert after.items() >= (green | {f"{days[1]}": "FAILED"}).items()
         assert list(after.values()).count("FAILED") == 1
-        assert verdicts(ask, "stats/overview_1d", "volume").items() >= green.items()
+        assert check_results(ask, "stats/overview_1d", "hit_volume_anomaly").items() >= green.items()
 
         assert place.launch("replay", Window(days[1], days[2])).success
-        assert verdicts(ask, "stats/overview_1d", "books").items() >= green.items()
+        assert check_results(ask, "stats/overview_1d", "reconciliation").items() >= green.items()
     assert "storing event batch" not in capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""The check `volume`: a dead hour and an explosion are noticed, ordinary noise and the demo's traffic are not."""
+"""The check `hit_volume_anomaly`: a dead hour and an explosion are noticed, ordinary noise and the demo's traffic are not."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ingestion_platform.assets.verdicts import Verdict
+from ingestion_platform.assets.partition_checks import PartitionCheck
 from ingestion_platform.assets.volume import is_odd, odd_hours, volume
-from ingestion_platform.partitions import ONE_DAY, Window
-from ingestion_platform.resources.duckdb_warehouse import DuckDBWarehouse
+from ingestion_platform.dates import ONE_DAY, Window
+from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 from simulations.config import HISTORY_TRACKING_PREFIX, TrafficConfig
 from simulations.history import write_day
 
@@ -47,7 +47,7 @@ def fill(warehouse: DuckDBWarehouse, day: date, hits: list[int], tracking_id: st
             )
 
 
-def verdict(warehouse: DuckDBWarehouse, now: datetime = LATER, simulated: Set[date] = frozenset()) -> Verdict:
+def result(warehouse: DuckDBWarehouse, now: datetime = LATER, simulated: Set[date] = frozenset()) -> PartitionCheck:
     """What the check says of DAY."""
     (found,) = volume(warehouse, Window(DAY, DAY + ONE_DAY), now, simulated)
     return found
@@ -64,7 +64,7 @@ def test_an_hour_out_of_its_usual_is_named(warehouse: DuckDBWarehouse, hour: int
     for weeks in range(1, 5):
         fill(warehouse, DAY - timedelta(weeks=weeks), CURVE)
     fill(warehouse, DAY, with_hour(hour, hits))
-    found = verdict(warehouse)
+    found = result(warehouse)
     assert not found.passed
     assert found.description == f"{DAY} {hour}:00: {hits} hits, usually {CURVE[hour]} to {CURVE[hour]}"
     assert found.metadata["unusual hours"] == 1
@@ -75,9 +75,9 @@ def test_without_weeks_the_days_before_serve_and_without_days_nothing_is_said(wa
     fill(warehouse, DAY, with_hour(14, 0))
     for days in (1, 2):
         fill(warehouse, DAY - timedelta(days=days), CURVE)
-    assert verdict(warehouse).passed
+    assert result(warehouse).passed
     fill(warehouse, DAY - timedelta(days=3), CURVE)
-    assert not verdict(warehouse).passed
+    assert not result(warehouse).passed
 
 
 def test_one_bad_hour_of_the_past_hides_no_other(warehouse: DuckDBWarehouse) -> None:
@@ -86,7 +86,7 @@ def test_one_bad_hour_of_the_past_hides_no_other(warehouse: DuckDBWarehouse) -> 
     for weeks in range(2, 5):
         fill(warehouse, DAY - timedelta(weeks=weeks), CURVE)
     fill(warehouse, DAY, with_hour(14, 0))
-    assert not verdict(warehouse).passed
+    assert not result(warehouse).passed
 
 
 def test_hours_that_are_not_over_are_not_dead(warehouse: DuckDBWarehouse) -> None:
@@ -94,8 +94,8 @@ def test_hours_that_are_not_over_are_not_dead(warehouse: DuckDBWarehouse) -> Non
     for weeks in range(1, 5):
         fill(warehouse, DAY - timedelta(weeks=weeks), CURVE)
     fill(warehouse, DAY, CURVE[:12])
-    assert verdict(warehouse, datetime(2026, 5, 16, 13, 59)).passed
-    assert not verdict(warehouse, datetime(2026, 5, 16, 14, 0)).passed
+    assert result(warehouse, datetime(2026, 5, 16, 13, 59)).passed
+    assert not result(warehouse, datetime(2026, 5, 16, 14, 0)).passed
 
 
 def test_a_dead_date_is_dead_and_a_date_that_nobody_simulated_is_not(warehouse: DuckDBWarehouse) -> None:
@@ -106,13 +106,13 @@ def test_a_dead_date_is_dead_and_a_date_that_nobody_simulated_is_not(warehouse: 
         fill(warehouse, DAY - timedelta(weeks=weeks), CURVE, simulated)
     fill(warehouse, DAY, with_hour(9, 5000), "UA-LIVE-1")
     fill(warehouse, DAY, [30, 0, 1], simulated)
-    assert verdict(warehouse).passed
-    assert not verdict(warehouse, simulated={DAY}).passed, "a simulated date must have its hits"
+    assert result(warehouse).passed
+    assert not result(warehouse, simulated={DAY}).passed, "a simulated date must have its hits"
     for weeks in range(1, 5):
         fill(warehouse, DAY - timedelta(weeks=weeks), CURVE)
     with duckdb.connect(f"{warehouse.path}") as connection:
         connection.execute("delete from events.logs where event_date = ?", [DAY])
-    assert not verdict(warehouse).passed
+    assert not result(warehouse).passed
 
 
 def test_small_counts_may_do_as_they_like() -> None:

@@ -43,7 +43,9 @@ def server(script: Script) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            answers = [self.judge(line) for line in self.rfile.read(int(self.headers["Content-Length"])).splitlines()]
+            answers = [
+                self.process_request(line) for line in self.rfile.read(int(self.headers["Content-Length"])).splitlines()
+            ]
             if None in answers:
                 self.close_connection = True
                 return
@@ -59,7 +61,7 @@ def server(script: Script) -> Iterator[tuple[str, list[dict[str, Any]]]]:
             self.end_headers()
             self.wfile.write(body)
 
-        def judge(self, line: bytes) -> Answer:
+        def process_request(self, line: bytes) -> Answer:
             hit = json.loads(line)
             with lock:
                 seen.append(hit)

@@ -24,7 +24,7 @@ from dbt.cli.main import dbtRunner
 from moto.server import ThreadedMotoServer
 
 from ingestion_platform.resources.archive import S3Archive
-from ingestion_platform.resources.snowflake_warehouse import SnowflakeWarehouse
+from ingestion_platform.resources.snowflake.warehouse import SnowflakeWarehouse
 
 TESTS = Path(__file__).parents[1]
 BUCKET = "clickstream-archive"
@@ -93,7 +93,7 @@ def snowflake_port(s3: str) -> Iterator[int]:
         process.wait(20)
 
 
-class SnowflakeBench(bench.Bench):
+class SnowflakeBench(bench.ModelHarness):
     """The bench of tests/models over Snowflake: a database and a bucket of its own."""
 
     def __init__(self, root: Path, runner: dbtRunner, port: int, name: str) -> None:
@@ -196,7 +196,7 @@ def _maker(folder: Path, runner: dbtRunner, port: int) -> Callable[[str], Any]:
         root = folder / f"{kind}{_made}"
         root.mkdir()
         if kind == "duckdb":
-            return bench.Bench(root, runner)
+            return bench.ModelHarness(root, runner)
         return SnowflakeBench(root, runner, port, f"bench_{_made}")
 
     return make

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from ingestion_platform.assets.bodies import bodies
-from ingestion_platform.assets.identities import IDENTITIES, verdicts
-from ingestion_platform.partitions import Window
+from ingestion_platform.assets.identities import IDENTITIES, partition_results
+from ingestion_platform.dates import Window
 from simulations.config import TrafficConfig
 from simulations.history import write_day
 
 FIRST, DAYS = date(2026, 3, 1), 2
 MODELS = (
     "events.logs", "events.pageviews", "events.events", "events.duplicates", "events.quarantine", "events.sessions",
-    "events.product_actions", "events.purchases", "events.impressions", "events.promotions", "events.visitor_days",
+    "events.product_actions", "events.purchases", "events.impressions", "events.promotions", "events.daily_visitors",
     "events_live.logs_live", "events_live.pageviews_live", "events_live.events_live", "events_live.product_actions_live",
     "events_live.purchases_live", "stats.overview_1h", "stats.overview_1d", "stats.revenue_1h", "stats.revenue_1d",
 )  # fmt: skip
@@ -119,6 +119,6 @@ def test_both_warehouses_give_equal_rows(make_bench, export, record, tmp_path) -
     )
     # And on both, what the marts and statistics say of each other holds for odd hits, too: a false alarm would stop a date.
     for bench in (duckdb, snowflake):
-        checked = [verdicts(bench.warehouse, identity, Window(start, built)) for identity in IDENTITIES]
+        checked = [partition_results(bench.warehouse, identity, Window(start, built)) for identity in IDENTITIES]
         checked.append(bodies(bench.warehouse, Window(start, built)))
         assert [one.description for made in checked for one in made if not one.passed] == []

@@ -10,10 +10,10 @@ import pytest
 from isal import igzip
 
 from collector.archive_keys import MARKER_KEY, object_key
-from ingestion_platform.resources import snowflake_sql
+from ingestion_platform.dates import affected
 from ingestion_platform.resources.archive import data_version
-from ingestion_platform.resources.snowflake_warehouse import PIPE_GRACE, SnowflakeWarehouse
-from ingestion_platform.windows import affected
+from ingestion_platform.resources.snowflake import sql as snowflake_sql
+from ingestion_platform.resources.snowflake.warehouse import PIPE_GRACE, SnowflakeWarehouse
 
 DAY, NEXT = date(2026, 1, 1), date(2026, 1, 2)
 WINDOW = (DAY, date(2026, 1, 4))
@@ -39,10 +39,10 @@ def test_objects_are_loaded_once(bench, record, at) -> None:
     bench.deliver([record(at("2026-01-01 10:00")), record(at("2026-01-01 10:01"))])
     first = bench.warehouse.load(bench.archive, *WINDOW)
     assert [(day.objects_loaded, day.rows, day.event_dates) for day in first] == [(1, 2, [DAY]), (0, 0, []), (0, 0, [])]
-    before, head = rows(bench), bench.warehouse.head()
+    before, latest_load_id = rows(bench), bench.warehouse.latest_load_id()
     again = bench.warehouse.load(bench.archive, *WINDOW)
     assert [(day.objects, day.objects_loaded, day.rows, day.event_dates) for day in again][0] == (1, 0, 2, [])
-    assert (rows(bench), bench.warehouse.head()) == (before, head)
+    assert (rows(bench), bench.warehouse.latest_load_id()) == (before, latest_load_id)
     assert current(bench)
 
 
@@ -52,15 +52,15 @@ def test_late_objects_name_the_dates_they_touch(bench, record, at) -> None:
     (_, second, _) = bench.warehouse.load(bench.archive, *WINDOW)
     assert second.event_dates == [DAY]
     asked = (date(2025, 12, 1), date(2026, 6, 1))
-    behind = bench.warehouse.behind(["logs", "sessions"], *asked)
+    behind = bench.warehouse.stale_dates(["logs", "sessions"], *asked)
     assert behind == sorted(affected([DAY]))
-    bench.warehouse.mark_built(["logs"], *asked, bench.warehouse.head())
-    assert bench.warehouse.behind(["logs", "sessions"], *asked) == behind
-    bench.warehouse.mark_built(["sessions"], *asked, bench.warehouse.head())
-    assert bench.warehouse.behind(["logs", "sessions"], *asked) == []
+    bench.warehouse.record_build(["logs"], *asked, bench.warehouse.latest_load_id())
+    assert bench.warehouse.stale_dates(["logs", "sessions"], *asked) == behind
+    bench.warehouse.record_build(["sessions"], *asked, bench.warehouse.latest_load_id())
+    assert bench.warehouse.stale_dates(["logs", "sessions"], *asked) == []
     bench.deliver([record(at("2026-01-02 12:00"))])
     bench.warehouse.load(bench.archive, *WINDOW)
-    assert bench.warehouse.behind(["logs"], DAY, WINDOW[1])[0] == DAY
+    assert bench.warehouse.stale_dates(["logs"], DAY, WINDOW[1])[0] == DAY
 
 
 def test_replaced_and_removed_objects_take_their_rows_with_them(bench, record, at) -> None:
@@ -68,14 +68,14 @@ def test_replaced_and_removed_objects_take_their_rows_with_them(bench, record, a
     key = bench.deliver([record(at("2026-01-01 10:00")), record(at("2026-01-01 10:01"), cid="bob")])
     gone = bench.deliver([record(at("2026-01-02 10:00"))])
     bench.warehouse.load(bench.archive, *WINDOW)
-    head = bench.warehouse.head()
+    latest_load_id = bench.warehouse.latest_load_id()
     bench.archive.put(key, igzip.compress(b"no json\n"))
     remove(bench, gone)
     first, second, _ = bench.warehouse.load(bench.archive, *WINDOW, remove=[gone])
     assert (first.rows, first.bad_lines, first.objects_removed, first.event_dates) == (0, 1, 1, [DAY, NEXT])
     assert (second.rows, second.objects_removed) == (0, 1)
     assert rows(bench) == []
-    assert bench.warehouse.head() > head
+    assert bench.warehouse.latest_load_id() > latest_load_id
     assert current(bench)
 
 
@@ -262,11 +262,11 @@ def test_full_reload_gives_the_same_rows_under_a_new_number(bench, record, at) -
     bench.deliver([record(at("2026-01-01 10:00")), b"no json\n"])
     bench.deliver([record(at("2026-01-02 10:00"))])
     bench.warehouse.load(bench.archive, *WINDOW)
-    before, head = rows(bench), bench.warehouse.head()
-    bench.warehouse.mark_built(["logs"], *WINDOW, head)
+    before, latest_load_id = rows(bench), bench.warehouse.latest_load_id()
+    bench.warehouse.record_build(["logs"], *WINDOW, latest_load_id)
     first, second, _ = bench.warehouse.load(bench.archive, *WINDOW, full_reload=(DAY, NEXT))
     assert (first.objects_loaded, first.objects_removed, second.objects_loaded) == (1, 1, 0)
-    assert (rows(bench), bench.warehouse.behind(["logs"], DAY, NEXT)) == (before, [DAY])
+    assert (rows(bench), bench.warehouse.stale_dates(["logs"], DAY, NEXT)) == (before, [DAY])
 
 
 def test_a_failed_reload_leaves_the_old_rows(bench, record, at, monkeypatch) -> None:
@@ -326,13 +326,13 @@ def test_what_pipe_and_loader_took_at_once_is_mended_by_the_next_load(make_bench
     bench = make_bench("snowflake")
     key = bench.deliver([record(at("2026-01-01 10:00"))])
     bench.warehouse.load(bench.archive, *WINDOW)
-    head = bench.warehouse.head()
+    latest_load_id = bench.warehouse.latest_load_id()
     pipe_loads(bench, key)
     assert len(rows(bench)) == 2
     (day, *_) = bench.warehouse.load(bench.archive, *WINDOW)
     assert (day.objects_loaded, day.rows) == (1, 1)
     assert len(rows(bench)) == 1
-    assert bench.warehouse.head() > head
+    assert bench.warehouse.latest_load_id() > latest_load_id
 
 
 def test_young_objects_are_left_to_the_pipe(make_bench, record) -> None:

@@ -1,7 +1,7 @@
 -- The event dates whose marts lack something that RAW.LOGS holds, now: the watermark, read when the view is queried.
 --
 -- A date is live when a load that changed its read window is newer than the last build of logs for it, or when rows are there
--- that the ledger does not know yet (a pipe loads between two ticks). See platform/windows.py for the bounds.
+-- that the ledger does not know yet (a pipe loads between two ticks). See platform/dates.py for the bounds.
 
 with changes as (
 

@@ -1,6 +1,6 @@
 -- Who counts as known was seen within the preceding $lookback dates; who counts as new was not there on any of them that is up to date.
 with visitors as (
-    select * from events.visitor_days
+    select * from events.daily_visitors
     where event_date >= $start and event_date < $end
 ),
 known_ids as (
@@ -38,7 +38,7 @@ unknown as (
     where not v.is_new and (d.previous_date is null or d.previous_date < v.event_date - interval '$lookback days')
 ),
 before as (
-    select event_date, tracking_id, id_kind, id from events.visitor_days
+    select event_date, tracking_id, id_kind, id from events.daily_visitors
     where event_date >= $lookback_start and event_date < $end and event_date not in ($stale)
 ),
 known as (

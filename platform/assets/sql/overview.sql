@@ -27,9 +27,9 @@ activity as (
         (event_date, at_hour, tracking_id), (event_date, at_hour), (event_date, tracking_id), (event_date)
     )
 ),
--- Both scopes are in visitor_days, since who is new to a property may be known to another.
+-- Both scopes are in daily_visitors, since who is new to a property may be known to another.
 arrivals as (
-    select *, extract(hour from first_event_at) as at_hour from events.visitor_days
+    select *, extract(hour from first_event_at) as at_hour from events.daily_visitors
     where event_date >= $start and event_date < $end and is_new
 ),
 newcomers as (

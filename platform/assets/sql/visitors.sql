@@ -20,6 +20,6 @@ must as (
     select event_date, tracking_id || ' ' || id_kind || ' ' || id as place, first_event_at, cast(hits as bigint) as hits from scoped
 ),
 made as (
-    select event_date, tracking_id || ' ' || id_kind || ' ' || id as place, first_event_at, hits from events.visitor_days
+    select event_date, tracking_id || ' ' || id_kind || ' ' || id as place, first_event_at, hits from events.daily_visitors
     where event_date >= $start and event_date < $end
 )

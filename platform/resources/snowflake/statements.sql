@@ -96,7 +96,7 @@ select
 from table(flatten(input => parse_json(?)));
 
 -- The lock of the ledger's writers, held until their transaction ends.
--- name: take_number
+-- name: next_load_id
 update raw.load_counter set load_id = load_id + 1;
 
 -- name: number_taken
@@ -110,7 +110,7 @@ where event_date in (select value::varchar::date from table(flatten(input => par
 insert into raw.event_date_changes (event_date, load_id)
 select value::varchar::date, cast(? as number) from table(flatten(input => parse_json(?)));
 
--- name: head
+-- name: latest_load_id
 select coalesce(max(load_id), 0) from raw.event_date_changes;
 
 -- name: forget_builds

@@ -21,23 +21,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingestion_platform.resources import snowflake_sql as sql
-from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject, data_version, days
-from ingestion_platform.resources.guard import refusal, what_is_safe
-from ingestion_platform.resources.loading import LoadTally, Missing, missing_objects
+from ingestion_platform.dates import REACH_DAYS, Window
+from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject, data_version
+from ingestion_platform.resources.guard import blocking_failure, what_is_safe
+from ingestion_platform.resources.load_plan import LoadTally, Missing, missing_objects
 from ingestion_platform.resources.published_files import align, put_in_place
-from ingestion_platform.resources.snowflake_connection import SnowflakeAccess, connection, read_access
-from ingestion_platform.resources.snowflake_load import Load, unreadable_successors
-from ingestion_platform.resources.snowflake_session import Session, chunks
+from ingestion_platform.resources.snowflake import sql as sql
+from ingestion_platform.resources.snowflake.connection import SnowflakeAccess, connection, read_access
+from ingestion_platform.resources.snowflake.load import Load, unreadable_successors
+from ingestion_platform.resources.snowflake.session import Session, chunks
 from ingestion_platform.resources.warehouse import (
-    BEHIND_SQL,
     PUBLISHED,
+    STALE_DATES_SQL,
     DayLoad,
     Progress,
 )
 from ingestion_platform.settings import Environment
 from ingestion_platform.user_agents import PARSER_VERSION, parse_all
-from ingestion_platform.windows import REACH_DAYS, DateRange
 
 PIPE_GRACE = timedelta(minutes=30)
 """An object is left to the pipe for so long after its key's time: Firehose may buffer it for 15 minutes, a pipe takes a minute or two."""
@@ -74,7 +74,7 @@ class SnowflakeWarehouse:
         start: date,
         end: date,
         *,
-        full_reload: DateRange | None = None,
+        full_reload: Window | None = None,
         remove: Collection[str] = (),
         frozen_before: date = date.min,
         progress: Progress | None = None,
@@ -89,11 +89,11 @@ class SnowflakeWarehouse:
             )
             if refused and not safe.stopped:
                 raise ArchiveError(refused)
-            missing = _with_unequal(
+            missing = _with_row_count_mismatches(
                 missing_objects(safe.archived, safe.held, full_reload),
                 safe.archived,
                 safe.held,
-                session.unequal(start, end),
+                session.row_count_mismatches(start, end),
             )
             tally = LoadTally(objects, missing, safe.stopped)
             missing = _without(missing, tally.unreadable(unreadable_successors(archive, missing)))
@@ -113,40 +113,40 @@ class SnowflakeWarehouse:
     def stopped(self, archive: Archive, start: date, end: date, *, frozen_before: date = date.min) -> dict[date, str]:
         with self._session() as session:
             session.create_tables()
-            refused = refusal(archive, *session.known_archive())
+            refused = blocking_failure(archive, *session.known_archive())
             objects = [] if refused else archive.objects(start, end)
             held = session.held(start, end)
         return what_is_safe(objects, held, frozen_before=frozen_before, refused=refused).stopped
 
     def loaded_versions(self, start: date, end: date) -> dict[date, str]:
-        held: dict[date, list[ArchiveObject]] = {day: [] for day in days(start, end)}
+        held: dict[date, list[ArchiveObject]] = {day: [] for day in Window(start, end).days}
         with self._session() as session:
             for item in session.held(start, end):
                 held[item.arrival_date].append(item)
         return {day: data_version(objects) for day, objects in held.items()}
 
-    def head(self) -> int:
+    def latest_load_id(self) -> int:
         with self._session() as session:
-            return int(session.run("head")[0][0])
+            return int(session.run("latest_load_id")[0][0])
 
-    def mark_built(self, models: Sequence[str], start: date, end: date, head: int) -> None:
+    def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None:
         if not models or start >= end:
             return
         names = sql.as_json(models)
         with self._session() as session, session.transaction():
             # Two runs may mark the same dates: the second waits for the first.
-            session.run("take_number")
+            session.run("next_load_id")
             session.run("forget_builds", start, end, names)
-            session.run("note_builds", head, names, sql.as_json(days(start, end)))
+            session.run("note_builds", latest_load_id, names, sql.as_json(Window(start, end).days))
 
-    def behind(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
+    def stale_dates(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
         unfold = "select value::varchar{cast} as {name} from table(flatten(input => parse_json(?)))"
         given = (
             f"days as ({unfold.format(cast='::date', name='day')}), models as ({unfold.format(cast='', name='model')}), "
             f"first_partition as ({unfold.format(cast='::date', name='day')})"
         )
-        listed = [sql.as_json(days(start, end)), sql.as_json(models), sql.as_json([first])]
-        return [row[0] for row in self.query(f"with {given}, {BEHIND_SQL}", listed)]
+        listed = [sql.as_json(Window(start, end).days), sql.as_json(models), sql.as_json([first])]
+        return [row[0] for row in self.query(f"with {given}, {STALE_DATES_SQL}", listed)]
 
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
         with self._session() as session:
@@ -155,7 +155,7 @@ class SnowflakeWarehouse:
             if parsed:
                 with session.transaction():
                     # Two runs may meet the same new agent: the second waits for the first, then replaces its row.
-                    session.run("take_number")
+                    session.run("next_load_id")
                     for some in chunks([agent._asdict() for agent in parsed]):
                         session.run("delete_user_agents", some)
                         session.run("insert_user_agents", some)
@@ -163,7 +163,7 @@ class SnowflakeWarehouse:
         return {"parsed": len(parsed), "user_agents": int(total), "bots": int(bots)}
 
     def row_counts(self, relation: str, start: date, end: date) -> dict[date, int]:
-        counts = dict.fromkeys(days(start, end), 0)
+        counts = dict.fromkeys(Window(start, end).days, 0)
         counts.update(
             self.query(
                 f"select event_date, count(*) from {relation} where event_date >= ? and event_date < ? group by event_date",
@@ -194,7 +194,7 @@ class SnowflakeWarehouse:
                     f"select * from {relation} where event_date >= ? and event_date < ? order by 1, 2, 3, 4",
                     [start, end],
                 )
-                for day in days(start, end):
+                for day in Window(start, end).days:
                     path = folder / name / f"{day}.parquet"
                     temporary = path.with_suffix(".tmp")
                     pq.write_table(table.filter(pc.equal(table["event_date"], pa.scalar(day))), temporary)
@@ -220,11 +220,11 @@ def _without(missing: Missing, unread: Collection[str]) -> Missing:
     )
 
 
-def _with_unequal(
-    missing: Missing, archived: Sequence[ArchiveObject], held: Sequence[ArchiveObject], unequal: set[str]
+def _with_row_count_mismatches(
+    missing: Missing, archived: Sequence[ArchiveObject], held: Sequence[ArchiveObject], row_count_mismatches: set[str]
 ) -> Missing:
     """Also load anew what RAW.LOGS holds with another number of rows than the ledger says."""
     add, remove = set(missing.add), set(missing.remove)
-    add |= {item for item in archived if item.key in unequal}
-    remove |= {item for item in held if item.key in unequal}
+    add |= {item for item in archived if item.key in row_count_mismatches}
+    remove |= {item for item in held if item.key in row_count_mismatches}
     return Missing(sorted(add), sorted(remove))

@@ -232,7 +232,7 @@ select
     }} as record
 from dated
 """
-"""Reads a relation that the caller supplies: lines(object_key, arrival_date, row_number, line), see `archive_lines`."""
+"""Reads a relation that the caller supplies: lines(object_key, arrival_date, row_number, line), see `line_reader`."""
 
 INSERT_BAD_LINES = f"""
 insert into raw.bad_lines

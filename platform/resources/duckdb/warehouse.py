@@ -20,15 +20,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingestion_platform.resources import duckdb_sql
-from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject, data_version, days
-from ingestion_platform.resources.archive_lines import LINE_SCHEMA, LineStream, unreadable
-from ingestion_platform.resources.guard import recognise, refusal, what_is_safe
-from ingestion_platform.resources.loading import LoadedObjects, LoadTally, missing_objects, portions
+from ingestion_platform.dates import REACH_DAYS, Window
+from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject, data_version
+from ingestion_platform.resources.duckdb import sql as duckdb_sql
+from ingestion_platform.resources.guard import blocking_failure, recognise, what_is_safe
+from ingestion_platform.resources.line_reader import LINE_SCHEMA, LineStream, unreadable
+from ingestion_platform.resources.load_plan import LoadedObjects, LoadTally, missing_objects, portions
 from ingestion_platform.resources.published_files import align, put_in_place
-from ingestion_platform.resources.warehouse import BEHIND_SQL, PUBLISHED, DayLoad, Progress, WarehouseError
+from ingestion_platform.resources.warehouse import PUBLISHED, STALE_DATES_SQL, DayLoad, Progress, WarehouseError
 from ingestion_platform.user_agents import PARSER_VERSION, parse_all
-from ingestion_platform.windows import REACH_DAYS, DateRange
 
 # Another process may hold the file for the length of a statement (a notebook, a query of the UI).
 _LOCK_WAIT_SECONDS = 30.0
@@ -64,7 +64,7 @@ class DuckDBWarehouse:
         start: date,
         end: date,
         *,
-        full_reload: DateRange | None = None,
+        full_reload: Window | None = None,
         remove: Collection[str] = (),
         frozen_before: date = date.min,
         progress: Progress | None = None,
@@ -120,7 +120,7 @@ class DuckDBWarehouse:
                 if _has_archives(connection)
                 else (None, True)
             )
-            refused = refusal(archive, found, holds)
+            refused = blocking_failure(archive, found, holds)
             objects = [] if refused else archive.objects(start, end)
             held = _held(connection, start, end)
         return what_is_safe(objects, held, frozen_before=frozen_before, refused=refused).stopped
@@ -130,29 +130,29 @@ class DuckDBWarehouse:
             "select object_key, size_bytes, etag from raw.load_history where arrival_date >= ? and arrival_date < ?",
             [start, end],
         )
-        held: dict[date, list[ArchiveObject]] = {day: [] for day in days(start, end)}
+        held: dict[date, list[ArchiveObject]] = {day: [] for day in Window(start, end).days}
         for row in rows:
             item = ArchiveObject(*row)
             held[item.arrival_date].append(item)
         return {day: data_version(objects) for day, objects in held.items()}
 
-    def head(self) -> int:
+    def latest_load_id(self) -> int:
         return int(self.query("select coalesce(max(load_id), 0) from raw.event_date_changes")[0][0])
 
-    def mark_built(self, models: Sequence[str], start: date, end: date, head: int) -> None:
-        rows = [(model, day, head) for model in models for day in days(start, end)]
+    def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None:
+        rows = [(model, day, latest_load_id) for model in models for day in Window(start, end).days]
         if rows:
             with self._connect() as connection:
                 connection.begin()
                 connection.executemany("insert or replace into raw.build_history values (?, ?, ?)", rows)
                 connection.commit()
 
-    def behind(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
+    def stale_dates(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
         with self._connect(read_only=True) as connection:
-            connection.register("days", pa.table({"day": pa.array(list(days(start, end)), pa.date32())}))
+            connection.register("days", pa.table({"day": pa.array(Window(start, end).days, pa.date32())}))
             connection.register("models", pa.table({"model": pa.array(list(models), pa.string())}))
             connection.register("first_partition", pa.table({"day": pa.array([first], pa.date32())}))
-            return [row[0] for row in connection.execute(f"with {BEHIND_SQL}").fetchall()]
+            return [row[0] for row in connection.execute(f"with {STALE_DATES_SQL}").fetchall()]
 
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
         with self._connect() as connection:
@@ -171,7 +171,7 @@ class DuckDBWarehouse:
         return {"parsed": len(parsed), "user_agents": total, "bots": bots}
 
     def row_counts(self, relation: str, start: date, end: date) -> dict[date, int]:
-        counts = dict.fromkeys(days(start, end), 0)
+        counts = dict.fromkeys(Window(start, end).days, 0)
         counts.update(
             self.query(
                 f"select event_date, count(*) from {relation} where event_date >= ? and event_date < ? group by event_date",
@@ -196,7 +196,7 @@ class DuckDBWarehouse:
             for relation in PUBLISHED:
                 name = relation.partition(".")[2]
                 (folder / name).mkdir(parents=True, exist_ok=True)
-                for day in days(start, end):
+                for day in Window(start, end).days:
                     path = folder / name / f"{day}.parquet"
                     temporary = path.with_suffix(".tmp")
                     connection.execute(
@@ -311,15 +311,16 @@ class DuckDBWarehouse:
     @staticmethod
     def _note_changes(connection: duckdb.DuckDBPyConnection, event_dates: Sequence[date]) -> int:
         """Give this load its number and note the event dates it changed; returns the number."""
-        head = connection.execute(
+        latest_load_id = connection.execute(
             "select greatest((select coalesce(max(load_id), 0) from raw.event_date_changes), "
             "(select coalesce(max(load_id), 0) from raw.load_history))"
         ).fetchall()[0][0]
         if event_dates:
             connection.executemany(
-                "insert or replace into raw.event_date_changes values (?, ?)", [(day, head + 1) for day in event_dates]
+                "insert or replace into raw.event_date_changes values (?, ?)",
+                [(day, latest_load_id + 1) for day in event_dates],
             )
-        return int(head) + 1
+        return int(latest_load_id) + 1
 
     @staticmethod
     def _in_transaction(connection: duckdb.DuckDBPyConnection, already: bool, work: Any) -> None:

@@ -1,4 +1,4 @@
-"""The SQL of the Snowflake warehouse's raw layer, read from the files in snowflake/.
+"""The SQL of the Snowflake warehouse's raw layer, read from the files beside it.
 
 tables.sql        what RAW and EVENTS.USER_AGENTS consist of; infra/ reads it and declares two of the tables
 copy_logs.sql     the COPY; infra/ reads it, and its pipe runs the same SELECT
@@ -16,7 +16,7 @@ from typing import Any
 
 from collector.archive_keys import DATA_PREFIX, parse_key
 
-_FOLDER = Path(__file__).parent / "snowflake"
+_FOLDER = Path(__file__).parent
 # What COPY's FILES takes at most.
 FILES_PER_COPY = 1000
 

@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 from isal import igzip, igzip_lib
 
 from ingestion_platform.resources.archive import Archive, ArchiveError, ArchiveObject
-from ingestion_platform.resources.loading import PUT_BACK, empty_objects
+from ingestion_platform.resources.load_plan import PUT_BACK, empty_objects
 from ingestion_platform.resources.strict_lines import REFUSED, is_json, judged, suspicious
 
 # What is read ahead, compressed: some 60 MB of JSON.

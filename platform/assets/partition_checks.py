@@ -1,4 +1,4 @@
-"""A check's verdict on one date, and how verdicts become Dagster's evaluations: one a date, in runs over a range too."""
+"""A check's result on one date, and how results become Dagster's evaluations: one a date, in runs over a range too."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from dagster import (
     DagsterInstance,
 )
 
-from ingestion_platform.partitions import ONE_DAY, Window, listed, today, window
-from ingestion_platform.recording import targets
+from ingestion_platform.dagster_internals.partition_events import targets
+from ingestion_platform.dates import ONE_DAY, Window, listed, today
+from ingestion_platform.partitions import window_of
 
 _RECENT_DAYS = 7
 
@@ -25,12 +26,12 @@ _RECENT_DAYS = 7
 def dates_to_check(context: AssetExecutionContext | AssetCheckExecutionContext) -> Window:
     """The dates of the run; the last week when it has none, as when checks are executed alone from their page."""
     if context.has_partition_key or context.has_partition_key_range:
-        return window(list(context.partition_keys))
+        return window_of(list(context.partition_keys))
     return Window(today() - (_RECENT_DAYS - 1) * ONE_DAY, today() + ONE_DAY)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PartitionCheck:
     """What a check says of one date."""
 
     day: date
@@ -42,30 +43,30 @@ class Verdict:
 def evaluations(
     instance: DagsterInstance,
     spec: AssetCheckSpec,
-    verdicts: Sequence[Verdict],
+    results: Sequence[PartitionCheck],
     severity: AssetCheckSeverity = AssetCheckSeverity.ERROR,
 ) -> list[AssetCheckEvaluation]:
-    """`verdicts` as events, each about the newest materialization of its date; call it after those were recorded."""
-    about = targets(instance, spec.asset_key, [verdict.day for verdict in verdicts])
+    """`results` as events, each about the newest materialization of its date; call it after those were recorded."""
+    about = targets(instance, spec.asset_key, [result.day for result in results])
     return [
         AssetCheckEvaluation(
             asset_key=spec.asset_key,
             check_name=spec.name,
-            passed=verdict.passed,
-            metadata=verdict.metadata,
-            target_materialization_data=about.get(verdict.day.isoformat()),
+            passed=result.passed,
+            metadata=result.metadata,
+            target_materialization_data=about.get(result.day.isoformat()),
             severity=severity,
-            description=verdict.description,
+            description=result.description,
             blocking=spec.blocking,
-            partition=verdict.day.isoformat(),
+            partition=result.day.isoformat(),
         )
-        for verdict in verdicts
+        for result in results
     ]
 
 
-def refusal(spec: AssetCheckSpec, verdicts: Sequence[Verdict]) -> str | None:
+def blocking_failure(spec: AssetCheckSpec, results: Sequence[PartitionCheck]) -> str | None:
     """One line that names the dates on which a blocking check failed, None when it did not."""
-    failed = [verdict for verdict in verdicts if not verdict.passed]
+    failed = [result for result in results if not result.passed]
     if not failed or not spec.blocking:
         return None
-    return f"{spec.name} failed on {listed(verdict.day for verdict in failed)}: {failed[0].description}"
+    return f"{spec.name} failed on {listed(result.day for result in failed)}: {failed[0].description}"

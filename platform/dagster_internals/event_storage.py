@@ -1,6 +1,6 @@
 """Dagster's SQLite event storage, writing the events of one asset's partitions in one transaction.
 
-A run of 31 dates records more than a thousand events: planned and materialized, by asset and date, and verdicts by check and
+A run of 31 dates records more than a thousand events: planned and materialized, by asset and date, and results by check and
 date. Dagster's own storage opens two databases and commits twice for each, 15 to 30 ms an event: half a minute a run. Dagster
 hands batches to the storage when DAGSTER_EVENT_BATCH_SIZE is set, but its SQLite storage writes them one by one all the same;
 this one does not. The files are the same: taking the entry out of dagster.yaml goes back to Dagster's. Can go when

@@ -14,22 +14,22 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from collector.archive_keys import parse_key
-from ingestion_platform.resources import snowflake_sql as sql
 from ingestion_platform.resources.archive import Archive, ArchiveObject
-from ingestion_platform.resources.archive_lines import bad_lines, unreadable
-from ingestion_platform.resources.loading import LoadedObjects, LoadTally, Missing, empty_objects
-from ingestion_platform.resources.snowflake_session import Session, chunks
+from ingestion_platform.resources.line_reader import bad_lines, unreadable
+from ingestion_platform.resources.load_plan import LoadedObjects, LoadTally, Missing, empty_objects
+from ingestion_platform.resources.snowflake import sql as sql
+from ingestion_platform.resources.snowflake.session import Session, chunks
 from ingestion_platform.resources.warehouse import LOG_ID_NAMESPACE
 
 
 class Load:
-    """One load: what it removes, copies and notes. `young` is the moment after which an object is left to the pipe."""
+    """One load: what it removes, copies and notes. `pipe_grace_from` is the moment after which an object is left to the pipe."""
 
-    def __init__(self, session: Session, archive: Archive, tally: LoadTally, young: datetime) -> None:
+    def __init__(self, session: Session, archive: Archive, tally: LoadTally, pipe_grace_from: datetime) -> None:
         self._session = session
         self._archive = archive
         self._tally = tally
-        self._young = young
+        self._pipe_grace_from = pipe_grace_from
 
     def remove(self, objects: Sequence[ArchiveObject]) -> None:
         """Delete what these objects brought, and note the dates that this changes."""
@@ -40,14 +40,14 @@ class Load:
         self._session.run("delete_logs", min(arrived), max(arrived), keys)
         self._session.run("delete_bad_lines", keys)
         self._session.run("delete_ledger", keys)
-        self._take_number(sorted(touched))
+        self._next_load_id(sorted(touched))
 
     def add(self, objects: Sequence[ArchiveObject]) -> None:
         """Make RAW.LOGS hold these objects and note them. One that cannot be read costs its neighbours nothing."""
         found = self._rows(objects)
         # A pipe loads a file whole, so one row tells. What is young and not there yet is the pipe's.
         by_pipe = [item for item in objects if item.key in found]
-        ours = [item for item in objects if item.key not in found and not self._is_young(item)]
+        ours = [item for item in objects if item.key not in found and not self._is_within_pipe_grace(item)]
         copied, errors, failed = self._copy(ours)
         if by_pipe:
             failed |= self._failed_in_pipe(by_pipe)
@@ -56,14 +56,14 @@ class Load:
         bad = {item.key: bad_lines(self._archive, item) for item in [*by_pipe, *copied] if item.key in failed}
         ledger = self._ledger([*by_pipe, *copied], found, {key: len(lines) for key, lines in bad.items()})
         self._insert_bad_lines(objects, bad)
-        number = self._take_number(sorted({f"{day}" for row in ledger for day in row["event_dates"]}))
+        number = self._next_load_id(sorted({f"{day}" for row in ledger for day in row["event_dates"]}))
         for some in chunks([{**row, "load_id": number} for row in ledger]):
             self._session.run("insert_ledger", some)
         self._tally.loaded(LoadedObjects([*by_pipe, *copied], errors), ledger)
 
-    def _is_young(self, item: ArchiveObject) -> bool:
+    def _is_within_pipe_grace(self, item: ArchiveObject) -> bool:
         key = parse_key(item.key)
-        return key is not None and key.arrived_at > self._young
+        return key is not None and key.arrived_at > self._pipe_grace_from
 
     def _copy(
         self, objects: Sequence[ArchiveObject]
@@ -138,9 +138,9 @@ class Load:
         for some in chunks(rows):
             self._session.run("insert_bad_lines", some)
 
-    def _take_number(self, event_dates: Sequence[str]) -> int:
+    def _next_load_id(self, event_dates: Sequence[str]) -> int:
         """Give this load its number, under a lock that lasts until the commit, and note the event dates it changed."""
-        self._session.run("take_number")
+        self._session.run("next_load_id")
         number = int(self._session.run("number_taken")[0][0])
         if event_dates:
             changed = sql.as_json(event_dates)

@@ -1,5 +1,5 @@
 {# Within the run's window each of `measures` is the sum of the same measure over `parts`, for the same `keys`, both ways. #}
-{% test adds_up(model, parts, keys, measures) %}
+{% test rollup_equals_parts(model, parts, keys, measures) %}
     with whole as (
         select {{ keys | join(", ") }}, {{ measures | join(", ") }}
         from {{ model }}

@@ -1,5 +1,5 @@
 {# Within the run's window every row satisfies `expression`; unknown counts as false. #}
-{% test always_true(model, expression) %}
+{% test expression_is_true(model, expression) %}
     select * from {{ model }}
     where not coalesce({{ expression }}, false)
 {% endtest %}

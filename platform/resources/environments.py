@@ -24,14 +24,14 @@ def _bucket(settings: Settings) -> Archive:
 
 
 def _duckdb(settings: Settings) -> Warehouse:
-    from ingestion_platform.resources.duckdb_warehouse import MEMORY_LIMIT, DuckDBWarehouse
+    from ingestion_platform.resources.duckdb.warehouse import MEMORY_LIMIT, DuckDBWarehouse
 
     # The same setting is read by dbt_models/profiles.yml.
     return DuckDBWarehouse(settings.warehouse_file, memory_limit=os.environ.get("DUCKDB_MEMORY_LIMIT", MEMORY_LIMIT))
 
 
 def _snowflake(settings: Settings) -> Warehouse:
-    from ingestion_platform.resources.snowflake_warehouse import SnowflakeWarehouse
+    from ingestion_platform.resources.snowflake.warehouse import SnowflakeWarehouse
 
     return SnowflakeWarehouse.from_environment(os.environ)
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from ingestion_platform.resources.archive import ArchiveObject, days
+from ingestion_platform.dates import Window
+from ingestion_platform.resources.archive import ArchiveObject
 from ingestion_platform.resources.warehouse import DayLoad
-from ingestion_platform.windows import DateRange
 
 PUT_BACK = "restore it, then load its date again"
 
@@ -22,7 +22,7 @@ class Missing(NamedTuple):
 
 
 def missing_objects(
-    archived: Sequence[ArchiveObject], held: Sequence[ArchiveObject], full_reload: DateRange | None = None
+    archived: Sequence[ArchiveObject], held: Sequence[ArchiveObject], full_reload: Window | None = None
 ) -> Missing:
     """What to add and remove so that the table holds exactly `archived`; dates of `full_reload` count as not held at all.
 
@@ -126,5 +126,5 @@ class LoadTally:
                 ),
                 errors=errors[day],
             )
-            for day in days(start, end)
+            for day in Window(start, end).days
         ]

@@ -1,5 +1,5 @@
 {#
-    `window`: a table of which a run replaces exactly the event dates [start, end) that it was given, in one transaction.
+    `replace_partitions`: a table of which a run replaces exactly the event dates [start, end) that it was given, in one transaction.
 
     A run that is killed leaves the old rows; a date without hits is emptied; rows never pass through a temporary copy (dbt's
     delete+insert writes them twice, and leaves a date that became empty as it was; microbatch runs a query a date). The
@@ -7,13 +7,13 @@
     together find it there. Columns that a model gained are added, and a count that became
     wider is widened; any other change of a type is refused.
 #}
-{% materialization window, default %}
+{% materialization replace_partitions, default %}
     {%- set relation = this.incorporate(type="table") -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set names = model.columns.keys() | list -%}
 
     {%- if not config.get("contract").enforced -%}
-        {{ exceptions.raise_compiler_error("a model of materialization 'window' needs an enforced contract") }}
+        {{ exceptions.raise_compiler_error("a model of materialization 'replace_partitions' needs an enforced contract") }}
     {%- endif -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
@@ -25,7 +25,7 @@
     {%- endif -%}
     {%- if existing is none -%}
         {%- call statement("create_table") -%}
-            {{ create_window_table_sql(relation, get_table_columns_and_constraints()) }}
+            {{ create_partitioned_table_sql(relation, get_table_columns_and_constraints()) }}
         {%- endcall -%}
     {%- else -%}
         {{ add_new_columns(relation) }}
@@ -33,7 +33,7 @@
 
     {{ get_assert_columns_equivalent(sql) }}
     {%- call statement("main") -%}
-        {{ replace_window_sql(relation, names, sql) }}
+        {{ replace_partitions_sql(relation, names, sql) }}
     {%- endcall -%}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}
@@ -66,13 +66,13 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro create_window_table_sql(relation, columns) -%}
-    {{ return(adapter.dispatch("create_window_table_sql")(relation, columns)) }}
+{% macro create_partitioned_table_sql(relation, columns) -%}
+    {{ return(adapter.dispatch("create_partitioned_table_sql")(relation, columns)) }}
 {%- endmacro %}
 
 {# A column may ask for its compression (meta.compression): DuckDB's choice for long texts costs half
     as much again, and compressing random ids costs a sixth of the time to write a hit. #}
-{% macro duckdb__create_window_table_sql(relation, columns) -%}
+{% macro duckdb__create_partitioned_table_sql(relation, columns) -%}
     create table if not exists {{ relation }} (
         {%- for name, column in model.columns.items() %}
         {{ name }} {{ column.data_type }}
@@ -82,17 +82,17 @@
     )
 {%- endmacro %}
 
-{% macro snowflake__create_window_table_sql(relation, columns) -%}
+{% macro snowflake__create_partitioned_table_sql(relation, columns) -%}
     {%- set cluster_by = config.get("cluster_by", ["event_date"]) -%}
     create transient table if not exists {{ relation }} {{ columns }} cluster by ({{ cluster_by | join(", ") }})
 {%- endmacro %}
 
-{% macro replace_window_sql(relation, names, select_sql) -%}
-    {{ return(adapter.dispatch("replace_window_sql")(relation, names, select_sql)) }}
+{% macro replace_partitions_sql(relation, names, select_sql) -%}
+    {{ return(adapter.dispatch("replace_partitions_sql")(relation, names, select_sql)) }}
 {%- endmacro %}
 
 {# dbt-duckdb opens the transaction before the first statement and commits it with adapter.commit(). #}
-{% macro default__replace_window_sql(relation, names, select_sql) -%}
+{% macro default__replace_partitions_sql(relation, names, select_sql) -%}
     delete from {{ relation }} where {{ in_window() }};
     insert into {{ relation }} ({{ names | join(", ") }})
     select {{ names | join(", ") }} from (
@@ -101,7 +101,7 @@
 {%- endmacro %}
 
 {# The session's tag says which run, model and dates a statement in Snowflake's query history belongs to. #}
-{% macro snowflake__replace_window_sql(relation, names, select_sql) -%}
+{% macro snowflake__replace_partitions_sql(relation, names, select_sql) -%}
     alter session set query_tag = 'clickstream {{ invocation_id }} {{ relation.identifier }} {{ in_window_label() }}';
-    {{ snowflake_dml_explicit_transaction(default__replace_window_sql(relation, names, select_sql)) }}
+    {{ snowflake_dml_explicit_transaction(default__replace_partitions_sql(relation, names, select_sql)) }}
 {%- endmacro %}

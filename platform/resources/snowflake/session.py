@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from ingestion_platform.resources import snowflake_sql as sql
 from ingestion_platform.resources.archive import Archive, ArchiveObject
 from ingestion_platform.resources.guard import recognise
+from ingestion_platform.resources.snowflake import sql as sql
 from ingestion_platform.resources.warehouse import WarehouseError
 
 _ROWS_PER_STATEMENT = 5000
@@ -79,7 +79,7 @@ class Session:
                 self.run("note_archive", found)
         return refused
 
-    def unequal(self, start: date, end: date) -> set[str]:
+    def row_count_mismatches(self, start: date, end: date) -> set[str]:
         """Keys of lately loaded objects of which RAW.LOGS holds another number of rows than the ledger says."""
         since = (datetime.now(UTC) - _RECENT).replace(tzinfo=None).isoformat(" ")
         return {row[0] for row in self.run("unequal_objects", start, end, since, start, end, since)}

@@ -1,5 +1,5 @@
 {# Within the run's window no two rows share all of `columns`. #}
-{% test unique_together(model, columns) %}
+{% test unique_combination_of_columns(model, columns) %}
     select {{ columns | join(", ") }}, count(*) as copies
     from {{ model }}
     group by {{ columns | join(", ") }}

@@ -1,11 +1,11 @@
 """Events about single partitions, recorded in one batch: what a step over a range of dates has to say of each.
 
-Dagster gives a step's result one data version, and a check's result one verdict without a partition, when the run is over a
+Dagster gives a step's result one data version, and a check's result one result without a partition, when the run is over a
 range. So a step here says which events it wants: materializations with a version each, observations, and check evaluations
-with a partition each. They are written as one batch (platform/event_storage.py) the moment they are recorded, so that they
+with a partition each. They are written as one batch (platform/dagster_internals/event_storage.py) the moment they are recorded, so that they
 last even when the step fails afterwards, and are yielded to Dagster as they are.
 
-In an asset's step `recorded(key)` then stands for the result that Dagster waits for, and `verdicts_given(...)` for a check's.
+In an asset's step `recorded(key)` then stands for the result that Dagster waits for, and `check_outputs(...)` for a check's.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ Target = AssetCheckEvaluationTargetMaterializationData
 def record(context: Context, events: Sequence[Event]) -> list[DagsterEvent]:
     """Write `events` to the event log, and return them for the step to yield."""
     # Imported on use: SQLAlchemy is half a second that loading the code location does not need.
-    from ingestion_platform.event_storage import BatchingEventLogStorage
+    from ingestion_platform.dagster_internals.event_storage import BatchingEventLogStorage
 
     step = context.get_step_execution_context()
     batch = generate_event_batch_id()
     made = []
     for at, event in enumerate(events):
         kind, message = _kind(event)
-        # Other storages refuse a batch of verdicts and say so on stderr before they write them one by one.
+        # Other storages refuse a batch of results and say so on stderr before they write them one by one.
         batched = kind in BATCH_WRITABLE_EVENTS or isinstance(
             context.instance.event_log_storage, BatchingEventLogStorage
         )
@@ -70,9 +70,9 @@ def _kind(event: Event) -> tuple[DagsterEventType, str]:
         case AssetObservation():
             return DagsterEventType.ASSET_OBSERVATION, ""
         case AssetCheckEvaluation():
-            verdict = "passed" if event.passed else "did not pass"
+            result = "passed" if event.passed else "did not pass"
             name = f"{event.asset_key.to_user_string()}: {event.check_name}"
-            return DagsterEventType.ASSET_CHECK_EVALUATION, f"{name} {verdict}. {event.description or ''}".rstrip()
+            return DagsterEventType.ASSET_CHECK_EVALUATION, f"{name} {result}. {event.description or ''}".rstrip()
 
 
 def recorded(key: AssetKey) -> MaterializeResult[None]:
@@ -84,7 +84,7 @@ def recorded(key: AssetKey) -> MaterializeResult[None]:
     return MaterializeResult(asset_key=key, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
 
 
-def verdicts_given(
+def check_outputs(
     context: AssetExecutionContext | AssetCheckExecutionContext, checks: Sequence[AssetCheckKey]
 ) -> list[Output[None]]:
     """The outputs of checks whose evaluations were recorded: what Dagster itself makes of an AssetCheckResult."""
@@ -97,7 +97,7 @@ def unplan_checks(context: AssetExecutionContext) -> None:
     """Take back that this run was going to execute the checks it has not executed: call it when the step fails for a reason of its own.
 
     A check that a failed run had planned shows as "Execution failed" wherever it stands, though nothing is wrong there; taken back, it
-    shows its last verdict. Dagster has no event for it, so the rows go from the table that its SQL storages share.
+    shows its last result. Dagster has no event for it, so the rows go from the table that its SQL storages share.
     """
     from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
     from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
@@ -113,7 +113,7 @@ def unplan_checks(context: AssetExecutionContext) -> None:
 
 
 def targets(instance: DagsterInstance, key: AssetKey, days: Sequence[date]) -> Mapping[str, Target]:
-    """The newest materialization of each date by partition key: a verdict counts as long as it is about the newest."""
+    """The newest materialization of each date by partition key: a result counts as long as it is about the newest."""
     storage = instance.event_log_storage
     wanted = {day.isoformat() for day in days}
     newest = storage.get_latest_storage_id_by_partition(key, DagsterEventType.ASSET_MATERIALIZATION, wanted)

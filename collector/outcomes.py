@@ -1,6 +1,6 @@
 """Verdicts on hits, and the answers that they earn once their records are durable.
 
-An answer of 200 can be had only for records that the stream has taken: `Judgement.answer` asks for the positions of
+An answer of 200 can be had only for records that the stream has taken: `RequestOutcome.answer` asks for the positions of
 those it has not.
 """
 
@@ -18,7 +18,7 @@ ACCEPTED = "accepted"
 Acknowledge = Callable[[Mapping[str, str], str], Response]
 
 
-class Refusal(Exception):
+class Rejection(Exception):
     """Why a hit or a whole request is refused: the status it earns, a stable reason code, a sentence for the client."""
 
     def __init__(self, status: int, reason: str, detail: str) -> None:
@@ -26,7 +26,7 @@ class Refusal(Exception):
         self.status, self.reason, self.detail = status, reason, detail
 
 
-class Verdict(NamedTuple):
+class HitOutcome(NamedTuple):
     """What becomes of one hit: its record's line and id, the status it earns, and why (`accepted` or a reason code)."""
 
     record: bytes
@@ -36,21 +36,21 @@ class Verdict(NamedTuple):
     detail: str = ""
 
 
-class Judgement:
-    """The verdicts on a request's hits, and how to answer it. A request that carries no hits has its `response`."""
+class RequestOutcome:
+    """The outcomes on a request's hits, and how to answer it. A request that carries no hits has its `response`."""
 
-    __slots__ = ("_acknowledge", "_cors", "_is_batch", "_response", "verdicts")
+    __slots__ = ("_acknowledge", "_cors", "_is_batch", "_response", "outcomes")
 
     def __init__(
         self,
-        verdicts: list[Verdict],
+        outcomes: list[HitOutcome],
         cors: dict[str, str],
         *,
         is_batch: bool = False,
         acknowledge: Acknowledge = pixel,
         response: Response | None = None,
     ) -> None:
-        self.verdicts = verdicts
+        self.outcomes = outcomes
         self._cors = cors
         self._is_batch = is_batch
         self._acknowledge = acknowledge
@@ -59,11 +59,11 @@ class Judgement:
     @property
     def records(self) -> list[bytes]:
         """The lines that have to be durable before anybody is answered."""
-        return [verdict.record for verdict in self.verdicts]
+        return [outcome.record for outcome in self.outcomes]
 
     def counts(self) -> Counter[str]:
         """How many hits were `accepted`, or refused by reason."""
-        return Counter(verdict.reason for verdict in self.verdicts)
+        return Counter(outcome.reason for outcome in self.outcomes)
 
     def answer(self, undelivered: Collection[int] = ()) -> Response:
         """The answer, given the positions of the records that the stream did not take."""
@@ -73,26 +73,26 @@ class Judgement:
             return self._answer_batch(undelivered)
         if undelivered:
             return unavailable(self._cors)
-        verdict = self.verdicts[0]
-        if verdict.status == 200:
-            return self._acknowledge(self._cors, verdict.event_id)
-        if verdict.status == 204:
+        outcome = self.outcomes[0]
+        if outcome.status == 200:
+            return self._acknowledge(self._cors, outcome.event_id)
+        if outcome.status == 204:
             return Response(204, self._cors)
-        return error(verdict.status, verdict.reason, verdict.detail, self._cors)
+        return error(outcome.status, outcome.reason, outcome.detail, self._cors)
 
     def _answer_batch(self, undelivered: Collection[int]) -> Response:
         """Each line by its number. 503 when any line is to be sent again, 400 when none was taken, else 200."""
         lines: list[dict[str, Any]] = []
         accepted = 0
-        for position, verdict in enumerate(self.verdicts):
+        for position, outcome in enumerate(self.outcomes):
             if position in undelivered:
                 lines.append({"line": position + 1, "status": 503, "error": "stream_unavailable"})
-            elif verdict.status == 200:
+            elif outcome.status == 200:
                 accepted += 1
-                lines.append({"line": position + 1, "status": 200, "event_id": verdict.event_id})
+                lines.append({"line": position + 1, "status": 200, "event_id": outcome.event_id})
             else:
-                why = {"error": verdict.reason, "detail": verdict.detail}
-                lines.append({"line": position + 1, "status": verdict.status, **why})
+                why = {"error": outcome.reason, "detail": outcome.detail}
+                lines.append({"line": position + 1, "status": outcome.status, **why})
         content = {"accepted": accepted, "refused": len(lines) - accepted - len(undelivered), "hits": lines}
         if undelivered:
             return unavailable(self._cors, content)
