@@ -6,7 +6,8 @@ few that differ would cost a third of a load. So `suspicious` looks at the bytes
 contain, and only what it finds is judged.
 
     refused        NaN, Infinity, trailing commas, half surrogate pairs, nesting beyond MAX_DEPTH
-    written anew   a long line whose objects give a name twice: the last counts (of a short line the load's SQL sees to that)
+    written anew   a long line whose objects give a name twice: the last counts (of a short line the load's SQL sees to that, unless
+                   it is in the collector's exact form: that writes what was a dict, and version 0.1 at most a name without meaning twice)
 """
 
 from __future__ import annotations
