@@ -32,9 +32,10 @@ import duckdb
 
 from benchmarks.measure import PROJECT_DIR, BenchmarkError, Cost, Stopped, disk_mb, median, run_module
 from ingestion_platform.dates import Window, load_window
-from ingestion_platform.resources.archive import FolderArchive
 from ingestion_platform.resources.duckdb import sql as duckdb_sql
+from ingestion_platform.resources.duckdb.tables import TABLES
 from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
+from ingestion_platform.resources.folder_archive import FolderArchive
 from ingestion_platform.resources.line_reader import LineStream
 from simulations.config import TrafficConfig
 from simulations.history import write_history
@@ -260,7 +261,7 @@ def type_lines(archive: Path, database: Path, start: date, end: date) -> int:
         )
     source = FolderArchive(archive)
     with duckdb.connect(str(database), config={"preserve_insertion_order": "false"}) as connection:
-        connection.execute(duckdb_sql.TABLES)
+        connection.execute(TABLES)
         connection.execute("alter table raw.logs drop column data")
         connection.register("lines", LineStream(source, source.objects(start, end)).reader())
         connection.execute(insert)

@@ -28,7 +28,7 @@ from typing import Any
 
 import duckdb
 
-from ingestion_platform.resources.archive import FolderArchive
+from ingestion_platform.resources.folder_archive import FolderArchive
 from ingestion_platform.resources.line_reader import LineStream
 
 TABLES = """

@@ -23,7 +23,7 @@ from ingestion_platform import settings as environment
 from ingestion_platform.commands.runs import Work, console, execute
 from ingestion_platform.dates import today
 from ingestion_platform.instance import open_instance
-from ingestion_platform.resources.archive import FolderArchive
+from ingestion_platform.resources.folder_archive import FolderArchive
 from simulations.config import TrafficConfig
 from simulations.history import write_day, write_history
 

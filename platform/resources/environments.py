@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
-from ingestion_platform.resources.archive import Archive, FolderArchive, S3Archive
+from ingestion_platform.resources.archive import Archive
 from ingestion_platform.resources.dbt_project import DbtProject
+from ingestion_platform.resources.folder_archive import FolderArchive
+from ingestion_platform.resources.s3_archive import S3Archive
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Environment, Settings
 

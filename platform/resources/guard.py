@@ -14,7 +14,6 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import date
 from typing import NamedTuple
-from uuid import uuid4
 
 from collector.archive_keys import MARKER_KEY
 from ingestion_platform.resources.archive import Archive, ArchiveObject
@@ -34,8 +33,8 @@ def blocking_failure(archive: Archive, known: str | None, holds_objects: bool) -
     `known` is the id that the ledger has, None in a warehouse that is new or older than markers. Where nothing was loaded there is
     nothing to lose, and any archive will do.
     """
-    found = archive.marker()
-    if not holds_objects or found == known is not None:
+    archive_id = archive.marker()
+    if not holds_objects or archive_id == known is not None:
         return ""
     if known is None:
         return (
@@ -43,15 +42,11 @@ def blocking_failure(archive: Archive, known: str | None, holds_objects: bool) -
             if archive.dates()
             else f"{archive} is empty, and objects were loaded before: is its disk there, its name right?"
         )
-    if found is None:
+    if archive_id is None:
         return f"{archive} has no {MARKER_KEY}, and objects were loaded from archive {known}: is its disk there, its name right?"
-    return f"{archive} is archive {found}, and objects were loaded from archive {known}: a warehouse has one archive"
-
-
-def recognise(archive: Archive, known: str | None, holds_objects: bool) -> tuple[str | None, str]:
-    """The archive's id, marking an archive that has none; or None and the line that says why it is refused."""
-    refused = blocking_failure(archive, known, holds_objects)
-    return (None, refused) if refused else (archive.marker() or archive.mark(f"{uuid4()}"), "")
+    return (
+        f"{archive} is archive {archive_id}, and objects were loaded from archive {known}: a warehouse has one archive"
+    )
 
 
 def missing_from(

@@ -7,17 +7,38 @@ columns. Their values stay; a column that they lack is null.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingestion_platform.resources.warehouse import WarehouseError
+from ingestion_platform.dates import Window
+from ingestion_platform.resources.warehouse import PUBLISHED, WarehouseError
+
+DateWriter = Callable[[date, Path], object]
+"""Writes the rows of one event date to a Parquet file."""
 
 
-def put_in_place(temporary: Path) -> Path:
-    """Make a file that was written under a temporary name visible, whole."""
-    return temporary.replace(temporary.with_suffix(".parquet"))
+def publish(folder: Path, start: date, end: date, writer: Callable[[str], DateWriter]) -> list[Path]:
+    """Write what is published of event dates [start, end); `writer` gives, for a relation, what writes one date of it.
+
+    Each file appears whole. Returns all that were written, those of other dates whose columns changed included.
+    """
+    written = []
+    days = Window(start, end).days
+    for relation in PUBLISHED:
+        files = folder / relation.partition(".")[2]
+        files.mkdir(parents=True, exist_ok=True)
+        write = writer(relation)
+        for day in days:
+            temporary = files / f"{day}.tmp"
+            write(day, temporary)
+            written.append(_put_in_place(temporary))
+        if days:
+            written += align(files, written[-1])
+    return written
 
 
 def align(folder: Path, written: Path) -> list[Path]:
@@ -29,8 +50,12 @@ def align(folder: Path, written: Path) -> list[Path]:
             continue
         temporary = path.with_suffix(".tmp")
         pq.write_table(_with_columns(path, wanted), temporary)
-        changed.append(put_in_place(temporary))
+        changed.append(_put_in_place(temporary))
     return changed
+
+
+def _put_in_place(temporary: Path) -> Path:
+    return temporary.replace(temporary.with_suffix(".parquet"))
 
 
 def _columns(path: Path) -> pa.Schema:

@@ -33,7 +33,7 @@ if f"{HERE}" not in sys.path:
 from deployment import Deployment  # noqa: E402
 
 from ingestion_platform.dates import ONE_DAY, today  # noqa: E402
-from ingestion_platform.resources.archive import S3Archive  # noqa: E402
+from ingestion_platform.resources.s3_archive import S3Archive  # noqa: E402
 from ingestion_platform.resources.snowflake.warehouse import SnowflakeWarehouse  # noqa: E402
 from simulations.config import TrafficConfig  # noqa: E402
 from simulations.history import write_day  # noqa: E402

@@ -21,8 +21,8 @@ from isal import igzip
 from collector.archive_keys import object_key
 from collector.records import Source, build_record, encode
 from ingestion_platform.dates import Window, load_window
-from ingestion_platform.resources.archive import FolderArchive
 from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
+from ingestion_platform.resources.folder_archive import FolderArchive
 
 DBT_PROJECT = Path(__file__).parents[2] / "dbt_models"
 MODELS = [

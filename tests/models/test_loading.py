@@ -21,10 +21,12 @@ from moto import mock_aws
 from collector.archive_keys import object_key
 from collector.contract import queue_time_ms
 from ingestion_platform.resources import line_reader
-from ingestion_platform.resources.archive import Archive, ArchiveObject, FolderArchive, S3Archive, data_version
+from ingestion_platform.resources.archive import Archive, ArchiveObject, data_version
 from ingestion_platform.resources.duckdb import sql as duckdb_sql
+from ingestion_platform.resources.folder_archive import FolderArchive
 from ingestion_platform.resources.line_reader import LineStream, split_lines
 from ingestion_platform.resources.load_plan import missing_objects
+from ingestion_platform.resources.s3_archive import S3Archive
 from ingestion_platform.resources.strict_lines import REFUSED
 from ingestion_platform.resources.warehouse import LOG_ID_NAMESPACE
 

@@ -23,7 +23,7 @@ import pytest
 from dbt.cli.main import dbtRunner
 from moto.server import ThreadedMotoServer
 
-from ingestion_platform.resources.archive import S3Archive
+from ingestion_platform.resources.s3_archive import S3Archive
 from ingestion_platform.resources.snowflake.warehouse import SnowflakeWarehouse
 
 TESTS = Path(__file__).parents[1]

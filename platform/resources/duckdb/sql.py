@@ -1,4 +1,4 @@
-"""The SQL of the embedded warehouse's raw layer: its tables, and the one statement that turns archive lines into rows.
+"""The one statement that turns archive lines into rows of RAW.LOGS, and the one that quarantines the lines that are none.
 
 RAW.LOGS holds a row for every line that parses. A record is parsed once in its life: one pass of DuckDB's JSON reader types the
 envelope and every parameter that is not indexed into `record`, and keeps the body's JSON in `data` for the indexed families
@@ -8,19 +8,10 @@ the VARIANT on Snowflake.
 
 from __future__ import annotations
 
-import pyarrow as pa
-
 from collector.contract import MAX_QUEUE_TIME_MS
-from collector.parameters import PARAMETERS
+from ingestion_platform.resources.duckdb.tables import BODY_FIELDS, CONTEXT_FIELDS, REJECTED_FIELDS
 from ingestion_platform.resources.strict_lines import LONG_LINE, REFUSED
 from ingestion_platform.resources.warehouse import LOG_ID_NAMESPACE
-
-# Every parameter without an index in its name. DuckDB compares struct fields without regard to case; the protocol's differ.
-# Click ids beside them are younger than the protocol.
-_YOUNGER_FIELDS = ("gbraid", "wbraid", "msclkid")
-BODY_FIELDS = tuple(dict.fromkeys((*(p.name for p in PARAMETERS if "_" not in p.name), *_YOUNGER_FIELDS)))
-CONTEXT_FIELDS = ("user_ip", "user_agent", "document_location", "document_referrer")
-REJECTED_FIELDS = ("reason", "detail", "payload")
 
 # A timestamp beyond these is no time of a hit: it would not fit a TIMESTAMP, or it is not milliseconds.
 _FIRST_MS, _LAST_MS = 0, 4_102_444_800_000  # 1970-01-01, 2100-01-01
@@ -29,84 +20,9 @@ _FIRST_MS, _LAST_MS = 0, 4_102_444_800_000  # 1970-01-01, 2100-01-01
 MAX_DAYS_BEFORE_ARRIVAL, MAX_DAYS_AFTER_ARRIVAL = 400, 1
 
 
-def _struct(fields: tuple[str, ...]) -> str:
-    return "struct(" + ", ".join(f'"{name}" varchar' for name in fields) + ")"
-
-
 def _json_object(fields: tuple[str, ...]) -> str:
     return "{" + ", ".join(f'"{name}": "VARCHAR"' for name in fields) + "}"
 
-
-# Random ids are left as they are: compressing them would save a fifth of the file and cost a sixth of the time to write a row.
-TABLES = f"""
-create schema if not exists raw;
-create schema if not exists events;
-
-create table if not exists raw.logs (
-    service_id varchar,
-    request_id varchar using compression uncompressed,
-    request_timestamp timestamp,
-    response_id varchar using compression uncompressed,
-    response_timestamp timestamp,
-    client_id varchar,
-    data json using compression zstd,
-    log_id uuid,
-    log_filename varchar,
-    log_file_row_number bigint,
-    log_timestamp timestamp,
-    event_id varchar using compression uncompressed,
-    event_at timestamp,
-    event_date date,
-    arrival_date date,
-    tracking_id varchar,
-    user_id varchar,
-    record struct(context {_struct(CONTEXT_FIELDS)}, body {_struct(BODY_FIELDS)}, rejected {_struct(REJECTED_FIELDS)})
-);
-
-create table if not exists raw.bad_lines (
-    log_id varchar,
-    log_filename varchar,
-    log_file_row_number bigint,
-    arrival_date date,
-    payload varchar
-);
-
-create table if not exists raw.load_history (
-    load_id bigint,
-    object_key varchar,
-    arrival_date date,
-    etag varchar,
-    size_bytes bigint,
-    row_count bigint,
-    bad_lines bigint,
-    event_dates date[],
-    loaded_at timestamp
-);
-
-create table if not exists raw.archives (archive_id varchar);
-
-create table if not exists raw.event_date_changes (event_date date primary key, load_id bigint);
-
-create table if not exists raw.build_history (model varchar, event_date date, load_id bigint, primary key (model, event_date));
-
-create table if not exists events.user_agents (
-    user_agent_id varchar,
-    user_agent varchar,
-    browser_name varchar,
-    browser_version varchar,
-    browser_major varchar,
-    os_name varchar,
-    os_version varchar,
-    device_type varchar,
-    device_model varchar,
-    device_vendor varchar,
-    is_bot boolean,
-    bot_reason varchar,
-    parser_version varchar
-);
-""" + "".join(
-    f"alter table raw.logs add column if not exists record.body.{name} varchar;\n" for name in _YOUNGER_FIELDS
-)
 
 _ENVELOPE = (
     '{"event_id": "VARCHAR", "service": {"id": "VARCHAR"}, '
@@ -140,7 +56,7 @@ def _whole(text: str) -> str:
     end"""
 
 
-_BLANKS = " || ".join(["' '", *(f"chr({code})" for code in (9, 10, 11, 12, 13))])
+BLANKS = " || ".join(["' '", *(f"chr({code})" for code in (9, 10, 11, 12, 13))])
 
 
 def _present(*values: str) -> str:
@@ -150,7 +66,7 @@ def _present(*values: str) -> str:
     which costs more than to see that.
     """
     trimmed = (
-        f"nullif(case when plain and {value} > '!' and not ends_with({value}, ' ') then {value} else trim({value}, {_BLANKS}) end, '')"
+        f"nullif(case when plain and {value} > '!' and not ends_with({value}, ' ') then {value} else trim({value}, {BLANKS}) end, '')"
         for value in values
     )
     return f"coalesce({', '.join(trimmed)})"
@@ -246,47 +162,3 @@ from (
 )
 """
 """Reads the same relation."""
-
-KNOWN_ARCHIVE = """
-select (select max(archive_id) from raw.archives), exists (select 1 from raw.load_history)
-"""
-
-ROWS_BY_OBJECT = """
-select log_filename, count(*), list_sort(list(distinct event_date))
-from raw.logs
-where arrival_date between $first and $last
-  and log_filename in (select object_key from objects)
-group by log_filename
-"""
-"""Reads a relation that the caller supplies: objects(object_key). The dates are literals, by which DuckDB skips the other rows."""
-
-LEDGER_SCHEMA = pa.schema(
-    [
-        ("load_id", pa.int64()),
-        ("object_key", pa.string()),
-        ("arrival_date", pa.date32()),
-        ("etag", pa.string()),
-        ("size_bytes", pa.int64()),
-        ("row_count", pa.int64()),
-        ("bad_lines", pa.int64()),
-        ("event_dates", pa.list_(pa.date32())),
-    ]
-)
-
-# The margin is wider than any model's, since an agent parsed early is parsed right.
-UNPARSED_USER_AGENTS = f"""
-select distinct coalesce(
-    nullif(trim(record.body.ua, {_BLANKS}), ''), nullif(trim(record.context.user_agent, {_BLANKS}), '')
-) as user_agent
-from raw.logs
-where event_date >= $start - to_days($days::integer)
-  and event_date <= $end
-  and user_agent is not null
-  and user_agent not in (select known.user_agent from events.user_agents as known where known.parser_version = $version)
-order by user_agent
-"""
-
-REPLACE_USER_AGENTS = """
-delete from events.user_agents where user_agent in (select user_agent from parsed);
-insert into events.user_agents by name select * from parsed;
-"""
