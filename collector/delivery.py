@@ -1,7 +1,8 @@
 """Delivery from Lambda: Firehose first, each record until it is taken or the time is up, then a queue if there is one.
 
-PutRecordBatch fails record by record, so only what it refused is sent again, after a jittered pause that doubles. What
-is still refused when the time runs out goes to the fallback queue, from which `collector.redrive` puts it back. What
+The lines of a request share records of the stream (`collector.packing`). PutRecordBatch fails record by record, so only
+what it refused is sent again, with the lines that it had, after a jittered pause that doubles. The lines of what is still
+refused when the time runs out go to the fallback queue one by one, from which `collector.redrive` puts them back. What
 neither takes is named to the caller, who must not acknowledge it.
 """
 
@@ -10,12 +11,14 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+
+from collector.packing import Positions, Record, packed, portions
 
 # Firehose: 500 records or 4 MiB a call. SQS: 10 messages or 256 KiB a call.
 MAX_CALL_RECORDS = 500
@@ -37,8 +40,6 @@ PASSING_ERRORS = frozenset(
     | {"LimitExceededException", "ProvisionedThroughputExceededException", "RequestTimeout", "Throttling"}
 )
 
-Positions = list[int]
-
 
 def client_config() -> Config:
     """How the clients are made: short calls, and no retries of boto3's own beside ours."""
@@ -51,7 +52,7 @@ def client_config() -> Config:
 
 @dataclass(slots=True)
 class Delivery:
-    """What became of a call's records: the positions that nothing took, and what it cost."""
+    """What became of a call's lines: the positions that nothing took, and what it cost."""
 
     undelivered: set[int] = field(default_factory=set)
     queued: int = 0
@@ -60,7 +61,7 @@ class Delivery:
 
 
 class FirehoseDelivery:
-    """Puts records on a Firehose stream. `firehose` and `sqs` are boto3 clients, or what behaves like one."""
+    """Puts lines on a Firehose stream. `firehose` and `sqs` are boto3 clients, or what behaves like one."""
 
     def __init__(
         self,
@@ -76,46 +77,48 @@ class FirehoseDelivery:
         self._sqs, self._queue_url = sqs, queue_url
         self._sleep, self._clock = sleep, clock
 
-    def deliver(self, records: Sequence[bytes], seconds: float) -> Delivery:
-        """Deliver within `seconds`. Raises nothing for what the services refuse; `undelivered` tells.
+    def deliver(self, lines: Sequence[bytes], seconds: float) -> Delivery:
+        """Deliver the lines within `seconds`. Raises nothing for what the services refuse; `undelivered` tells.
 
         No call begins that could outlast its time, be both services silent: the stream's last one leaves room for one
         to the queue, the queue's last one for the answer. Only the very first is made in any case.
         """
         delivery = Delivery()
         last_call = self._clock() + seconds - ANSWER_SECONDS - CALL_SECONDS
-        left = self._to_firehose(records, last_call - CALL_SECONDS if self._queue_url else last_call, delivery)
+        left = self._to_firehose(packed(lines), last_call - CALL_SECONDS if self._queue_url else last_call, delivery)
         if left and self._queue_url:
-            left = self._to_queue(records, left, delivery, last_call)
+            left = self._to_queue(lines, left, delivery, last_call)
         delivery.undelivered = set(left)
         return delivery
 
-    def _to_firehose(self, records: Sequence[bytes], last_call: float, delivery: Delivery) -> Positions:
-        left: Positions = list(range(len(records)))
+    def _to_firehose(self, records: list[Record], last_call: float, delivery: Delivery) -> Positions:
+        """Gives the positions of the lines that were refused to the end."""
+        left = list(range(len(records)))
         last_call = max(last_call, self._clock())
         pause = FIRST_PAUSE_SECONDS
         while True:
             left, passing = self._put(records, left, delivery, last_call)
             wait = random.uniform(pause / 2, pause)
             if not left or not passing or self._clock() + wait >= last_call:
-                return left
+                return [position for number in left for position in records[number].lines]
             self._sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             delivery.retries += 1
 
     def _put(
-        self, records: Sequence[bytes], positions: Positions, delivery: Delivery, last_call: float
+        self, records: list[Record], left: Positions, delivery: Delivery, last_call: float
     ) -> tuple[Positions, bool]:
-        """One round. Gives the positions refused, and whether waiting may help."""
+        """One round. Gives the numbers of the records refused, and whether waiting may help."""
         refused: Positions = []
         passing = True
-        for number, call in enumerate(_calls(records, positions, MAX_CALL_RECORDS, MAX_CALL_BYTES)):
-            if number and self._clock() > last_call:
+        data = [record.data for record in records]
+        for calls, call in enumerate(portions(data, left, MAX_CALL_RECORDS, MAX_CALL_BYTES)):
+            if calls and self._clock() > last_call:
                 refused += call
                 continue
             try:
                 response = self._firehose.put_record_batch(
-                    DeliveryStreamName=self._stream, Records=[{"Data": records[position]} for position in call]
+                    DeliveryStreamName=self._stream, Records=[{"Data": data[number]} for number in call]
                 )
             except ClientError as error:
                 delivery.error = error.response.get("Error", {}).get("Code", "") or "ClientError"
@@ -131,22 +134,22 @@ class FirehoseDelivery:
                 refused += call
                 continue
             if response["FailedPutCount"]:
-                for position, outcome in zip(call, response["RequestResponses"], strict=True):
+                for number, outcome in zip(call, response["RequestResponses"], strict=True):
                     if outcome.get("ErrorCode"):
                         delivery.error = outcome["ErrorCode"]
-                        refused.append(position)
+                        refused.append(number)
         return refused, passing
 
     def _to_queue(
-        self, records: Sequence[bytes], positions: Positions, delivery: Delivery, last_call: float
+        self, lines: Sequence[bytes], positions: Positions, delivery: Delivery, last_call: float
     ) -> Positions:
-        """Queue what Firehose refused. SQS bars a few characters that JSON may escape, so each message is in ASCII."""
-        messages = {
-            position: json.dumps(json.loads(records[position]), separators=(",", ":")) for position in positions
-        }
+        """Queue what Firehose refused, a line a message: a batch in one would be longer than SQS takes. SQS bars a few
+        characters that JSON may escape, so each message is in ASCII.
+        """
+        messages = {position: json.dumps(json.loads(lines[position]), separators=(",", ":")) for position in positions}
         sizes = {position: message.encode() for position, message in messages.items()}
         refused: Positions = []
-        for call in _calls(sizes, positions, MAX_QUEUE_MESSAGES, MAX_QUEUE_BYTES):
+        for call in portions(sizes, positions, MAX_QUEUE_MESSAGES, MAX_QUEUE_BYTES):
             if self._clock() > last_call:
                 delivery.error = delivery.error or "OutOfTime"
                 refused += call
@@ -163,18 +166,3 @@ class FirehoseDelivery:
             refused += [int(failed["Id"]) for failed in response.get("Failed", [])]
         delivery.queued = len(positions) - len(refused)
         return refused
-
-
-def _calls(records: Any, positions: Positions, most: int, most_bytes: int) -> Iterator[Positions]:
-    """Cut positions into calls that the service takes."""
-    call: Positions = []
-    size = 0
-    for position in positions:
-        length = len(records[position])
-        if call and (len(call) == most or size + length > most_bytes):
-            yield call
-            call, size = [], 0
-        call.append(position)
-        size += length
-    if call:
-        yield call

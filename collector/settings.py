@@ -7,7 +7,7 @@ Everything an operator can set, in Lambda and on a laptop (`Settings`):
     ALLOWED_ORIGINS    comma list of origins (https://shop.example) that browsers may send from; unset: any
     TRACKING_IDS       comma list of tracking ids (tid) that are taken; unset: any
     MAX_HIT_BYTES      8192, up to 65536: longest body of a hit, longest line of a batch
-    MAX_BATCH_HITS     20, up to 500 (what one call of the delivery stream takes)
+    MAX_BATCH_HITS     20, up to 500
     MAX_BATCH_BYTES    16384, up to 3145728: longest body of a batch, unpacked
 
 In Lambda only (`CloudSettings`):

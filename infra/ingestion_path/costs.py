@@ -6,8 +6,11 @@ is free at the start, taxes and what leaves the region are left out. Snowflake i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from collector.packing import BILLED_BYTES, RECORD_BYTES
 
 from .quotas import MEAN_HIT_BYTES
 from .setting_groups import Settings
@@ -19,8 +22,6 @@ GZIP_BYTES = 128
 COLLECTOR_LOG_BYTES, ACCESS_LOG_BYTES = 520, 240
 # A hit's call at 512 MiB: assumed, nobody has measured it on Lambda.
 CALL_SECONDS = 0.025
-# Firehose counts a record as so much at least, and each hit is a record.
-FIREHOSE_RECORD_BYTES = 5 * 1024
 
 PER_MILLION_REQUESTS = {"api": 1.00, "lambda": 0.20, "cloudfront": 1.00, "firewall": 0.60, "sqs": 0.40}
 LAMBDA_GB_SECOND = 0.0000133334
@@ -78,7 +79,6 @@ def estimate(settings: Settings, traffic: Traffic, alarm_metrics: int) -> list[L
 
 def _requests(settings: Settings, traffic: Traffic) -> Iterator[Line]:
     millions = traffic.requests_per_month / 1e6
-    hits = traffic.hits_per_day * DAYS
     if settings.address.cloud_front:
         each = PER_MILLION_REQUESTS["cloudfront"] + PER_MILLION_REQUESTS["firewall"]
         yield Line("CloudFront and firewall", millions * each + FIREWALL, "requests, and the firewall's fee")
@@ -91,13 +91,26 @@ def _requests(settings: Settings, traffic: Traffic) -> Iterator[Line]:
         millions * (PER_MILLION_REQUESTS["lambda"] + 1e6 * seconds * memory / 1024 * LAMBDA_GB_SECOND),
         f"calls, and {memory} MiB for {seconds * 1000:.0f} ms each",
     )
-    record = max(MEAN_HIT_BYTES, FIREHOSE_RECORD_BYTES)
-    yield Line("delivery stream", hits * record / GB * FIREHOSE_GB, "each hit a record, counted as 5 KB: batches too")
+    billed = billed_bytes(traffic.hits_per_request)
+    yield Line(
+        "delivery stream",
+        traffic.requests_per_month * billed / GB * FIREHOSE_GB,
+        f"a request's hits share a record, counted in steps of 5 KB: {billed / traffic.hits_per_request / 1024:.1f} KB a hit",
+    )
     logged = traffic.requests_per_month * (COLLECTOR_LOG_BYTES + ACCESS_LOG_BYTES) / GB
     yield Line(
         "logs",
         logged * (LOG_GB + LOG_GB_MONTH * settings.alerts.log_retention_days / DAYS),
         f"{COLLECTOR_LOG_BYTES + ACCESS_LOG_BYTES} bytes a request; the counters are in them",
+    )
+
+
+def billed_bytes(hits_per_request: float) -> int:
+    """What Firehose counts of a request with so many mean hits, as the collector packs them."""
+    full, rest = divmod(hits_per_request, RECORD_BYTES // MEAN_HIT_BYTES)
+    return sum(
+        int(records) * math.ceil(hits * MEAN_HIT_BYTES / BILLED_BYTES) * BILLED_BYTES
+        for records, hits in ((full, RECORD_BYTES // MEAN_HIT_BYTES), (1, rest))
     )
 
 

@@ -1,4 +1,8 @@
-"""Lambda's way to the archive on moto's AWS: Firehose into S3, refusals sent again, the queue as the last resort."""
+"""Lambda's way to the archive on moto's AWS: Firehose into S3, refusals sent again, the queue as the last resort.
+
+How lines share records of the stream is test_collector_packing.py's; here each line is a record of its own, unless a test
+says otherwise.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from collector import handler as entry
-from collector import redrive
+from collector import packing, redrive
 from collector.delivery import CALL_SECONDS, FirehoseDelivery
 
 RECORDS = [
@@ -50,6 +54,11 @@ class FaultyFirehose:
             for position in range(len(Records))
         ]
         return {"FailedPutCount": len(refused), "RequestResponses": outcomes}
+
+
+@pytest.fixture(autouse=True)
+def _line_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "RECORD_BYTES", 1)
 
 
 class Clock:
@@ -173,6 +182,23 @@ def test_no_call_outlasts_the_time_though_both_services_hang(count: int) -> None
     assert outcome.undelivered == set(range(count)) and outcome.queued == 0
     assert clock.now <= 9.0
     assert firehose.calls >= 1 and sqs.calls >= 1
+
+
+@pytest.mark.parametrize(("faults", "taken"), [([{0}, None], 8), ([{0}] * 1000, 0)])
+def test_a_refused_record_of_many_lines_comes_whole_or_is_parked_line_by_line(
+    queue_url: str, monkeypatch: pytest.MonkeyPatch, faults: list[Any], taken: int
+) -> None:
+    """A record that is sent again brings each of its lines once; the queue gets lines, since SQS takes no more than 256 KiB
+    a message and the redrive reads one line in each.
+    """
+    monkeypatch.setattr(packing, "RECORD_BYTES", 10_000)
+    firehose, delivery = _delivery(faults, Clock(), queue_url)
+    outcome = delivery.deliver(RECORDS, 10.0)
+    assert set(firehose.sizes) == {1}
+    assert (outcome.undelivered, outcome.queued) == (set(), 8 - taken)
+    archived, queued = _archive(), [json.loads(message["Body"]) for message in _queued(queue_url)]
+    assert len(archived) == taken
+    assert sorted(archived + queued, key=lambda record: record["event_id"]) == [json.loads(line) for line in RECORDS]
 
 
 def test_large_calls_are_cut(queue_url: str) -> None:

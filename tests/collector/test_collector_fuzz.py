@@ -43,7 +43,7 @@ class _Stream:
         for record in Records:
             refused = self._draw.random() < 0.02
             if not refused:
-                self.lines.append(record["Data"])
+                self.lines += record["Data"].splitlines(keepends=True)
             outcomes.append({"ErrorCode": "AccessDeniedException"} if refused else {"RecordId": "r"})
         return {"FailedPutCount": sum("ErrorCode" in outcome for outcome in outcomes), "RequestResponses": outcomes}
 
@@ -53,7 +53,7 @@ def test_the_entry_keeps_its_promises(mode: IpMode, monkeypatch: pytest.MonkeyPa
     """No exception, no status but the documented ones; what is acknowledged is kept once, what is refused is on record;
     no address whole (but the caller's in `full`), no name twice, strict JSON throughout."""
     draw = random.Random(SEED)
-    stream = _Stream(draw)
+    stream = _Stream(random.Random(SEED))
     delivery = FirehoseDelivery(stream, "hits", sleep=lambda _: None, clock=itertools.count(step=30.0).__next__)
     runtime = entry.Runtime(Settings(ip_mode=mode), CloudSettings("hits", None, "Clickstream"), delivery)
     monkeypatch.setattr(entry, "runtime", lambda: runtime)

@@ -17,33 +17,44 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import handler as entry
+from collector import packing
 from collector.delivery import FirehoseDelivery
+from collector.packing import RECORD_BYTES
 from collector.settings import CloudSettings, IpMode, PrivacySignals, Settings
 
 
 class FlakyStream:
-    """Firehose's client as the handler uses it: refuses the records that it is told to, keeps the others."""
+    """Firehose's client as the handler uses it: refuses each record that holds a line it is told to refuse, keeps the
+    others. `refused` names the lines of refused records.
+    """
 
     def __init__(self, refuse: set[int]) -> None:
         self.kept: list[dict[str, Any]] = []
+        self.refused: set[int] = set()
         self._refuse = refuse
+        self._seen = 0
 
     def put_record_batch(self, *, DeliveryStreamName: str, Records: list[dict[str, bytes]]) -> dict[str, Any]:  # noqa: N803
         outcomes: list[dict[str, str]] = []
-        for position, record in enumerate(Records):
-            if position in self._refuse:
+        for record in Records:
+            assert record["Data"].endswith(b"\n")
+            lines = record["Data"].splitlines()
+            positions = set(range(self._seen, self._seen + len(lines)))
+            self._seen += len(lines)
+            if positions & self._refuse:
+                self.refused |= positions
                 outcomes.append({"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "slow down"})
                 continue
-            assert record["Data"].endswith(b"\n") and record["Data"].count(b"\n") == 1
-            self.kept.append(json.loads(record["Data"]))
-            outcomes.append({"RecordId": str(position)})
+            self.kept += map(json.loads, lines)
+            outcomes.append({"RecordId": "r"})
         return {"FailedPutCount": sum("ErrorCode" in outcome for outcome in outcomes), "RequestResponses": outcomes}
 
 
-def _invoke(event: Any, stream: FlakyStream, options: Settings) -> dict[str, Any]:
+def _invoke(event: Any, stream: FlakyStream, options: Settings, record_bytes: int = RECORD_BYTES) -> dict[str, Any]:
     cloud = CloudSettings("hits", None, "Clickstream")
     delivery = FirehoseDelivery(stream, "hits", sleep=lambda _: None)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "RECORD_BYTES", record_bytes)
         patch.setattr(entry, "runtime", lambda: entry.Runtime(options, cloud, delivery))
         patch.setattr(entry, "seconds_left", lambda _: 0.0)  # one try: what is refused stays refused
         return entry.handler(event, None)
@@ -101,6 +112,8 @@ def _events(draw: st.DrawFn) -> dict[str, Any]:
     return {"httpMethod": method, "path": path, "queryStringParameters": flat, "requestContext": context, **shared}
 
 
+# A line a record, a few, and as it is.
+_record_bytes = st.sampled_from([1, 1500, RECORD_BYTES])
 _options = st.builds(
     Settings,
     ip_mode=st.sampled_from(IpMode),
@@ -112,12 +125,14 @@ _options = st.builds(
 
 
 @settings(derandomize=True, deadline=None, max_examples=1500)
-@given(_events(), st.just(set()) | st.sets(st.integers(0, 5)), _options)
-def test_no_request_breaks_the_promises(event: dict[str, Any], refuse: set[int], options: Settings) -> None:
+@given(_events(), st.just(set()) | st.sets(st.integers(0, 5)), _options, _record_bytes)
+def test_no_request_breaks_the_promises(
+    event: dict[str, Any], refuse: set[int], options: Settings, record_bytes: int
+) -> None:
     """Whatever is sent and whichever records the stream refuses: a well-formed answer; what it calls stored is stored,
     each under its own event id; what is refused is on record; no whole address is on record unless asked for."""
     stream = FlakyStream(refuse)
-    answer = _invoke(event, stream, options)
+    answer = _invoke(event, stream, options, record_bytes)
     status = answer["statusCode"]
     assert status in {200, 204, 400, 403, 404, 405, 413, 415, 503}, answer
     json.dumps(answer)
@@ -155,9 +170,10 @@ _bad_lines = st.tuples(st.just(False), st.sampled_from(["{", "[]", "t=event", "c
     st.lists(_good_lines | _bad_lines, min_size=1, max_size=20),
     st.sets(st.integers(0, 19)),
     st.sampled_from(["\n", "\r\n"]),
+    _record_bytes,
 )
-def test_no_line_of_a_batch_costs_another(lines: list[Any], refuse: set[int], ending: str) -> None:
-    """Every good line is stored, or named as not stored, in its place, whatever stands beside it and whatever the
+def test_no_line_of_a_batch_costs_another(lines: list[Any], refuse: set[int], ending: str, record_bytes: int) -> None:
+    """Every good line is stored, or named as not stored, in its place, whatever stands beside it and whatever records the
     stream refuses; every bad line is on record or named too."""
     texts = []
     for number, line in enumerate(lines):
@@ -169,17 +185,18 @@ def test_no_line_of_a_batch_costs_another(lines: list[Any], refuse: set[int], en
     stream = FlakyStream(refuse)
     body = ending.join(texts)
     event = {"version": "2.0", "rawPath": "/batch", "requestContext": {"http": {"method": "POST"}}, "body": body}
-    outcomes = json.loads(_invoke(event, stream, Settings())["body"])["hits"]
+    outcomes = json.loads(_invoke(event, stream, Settings(), record_bytes)["body"])["hits"]
     assert len(outcomes) == len(lines)
+    assert stream.refused == refuse & set(range(len(lines))) or record_bytes > 1
     stored = {record["event_id"]: record["context"]["client_id"] for record in stream.kept}
     for number, (line, outcome) in enumerate(zip(lines, outcomes, strict=True)):
-        if number in refuse:
+        if number in stream.refused:
             assert outcome["status"] == 503
         elif line[0]:
             assert outcome["status"] == 200 and stored[outcome["event_id"]] == f"line-{number}"
         else:
             assert outcome["status"] == 400
-    assert len(stored) == len(lines) - len([number for number in refuse if number < len(lines)])
+    assert len(stored) == len(lines) - len(stream.refused)
 
 
 @settings(derandomize=True, deadline=None, max_examples=200)
@@ -194,7 +211,7 @@ def test_the_log_tells_counts_and_nothing_of_the_visitor(capsys: pytest.CaptureF
     body = "t=event&cid=visitor-77&dt=secret\nt=event\n{broken-secret"
     http = {"method": "POST", "sourceIp": "203.0.113.77"}
     event = {"version": "2.0", "rawPath": "/batch", "requestContext": {"http": http}, "body": body}
-    _invoke(event, FlakyStream({0}), Settings())
+    _invoke(event, FlakyStream({0}), Settings(), record_bytes=1)
     (line,) = capsys.readouterr().out.splitlines()
     logged = json.loads(line)
     assert (logged["Accepted"], logged["Rejected"], logged["Undelivered"], logged["status"]) == (1, 2, 1, 503)

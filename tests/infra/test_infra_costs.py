@@ -14,9 +14,12 @@ from infra_alarms import emf_points
 from infra_harness import INFRA
 from infra_running import RunningPath, logged
 
+from collector.packing import packed
+
 sys.path.insert(0, str(INFRA))
 from ingestion_path import costs
 from ingestion_path import setting_groups as groups
+from ingestion_path.quotas import MEAN_HIT_BYTES
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -65,10 +68,17 @@ def test_a_million_single_hits_cost_about_two_dollars() -> None:
     )
 
 
-def test_batches_save_requests_and_no_stream() -> None:
-    """Each hit is a record of its own, whatever it came in."""
+@pytest.mark.parametrize("hits", [1, 3, 4, 20, 166, 167, 500])
+def test_stream_is_billed_for_what_the_collector_sends(hits: int) -> None:
+    """The estimate's arithmetic against the collector's own packing, record by record."""
+    records = packed([b"x" * MEAN_HIT_BYTES] * hits)
+    assert costs.billed_bytes(hits) == sum(-(-len(record.data) // 5120) * 5120 for record in records)
+
+
+def test_batches_save_requests_and_two_thirds_of_the_stream() -> None:
+    """Twenty hits of a request are one record of 35 KB instead of twenty of 5."""
     single, batch = month(run().stdout), month(run("--batch", "20").stdout)
-    assert batch["delivery stream"] == single["delivery stream"]
+    assert batch["delivery stream"] == pytest.approx(single["delivery stream"] * 7 / 20, rel=0.01)
     for part in ("HTTP API", "logs"):
         assert batch[part] == pytest.approx(single[part] / 20, rel=0.02)
     assert batch["collector"] < single["collector"] / 10
