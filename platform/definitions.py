@@ -14,12 +14,11 @@ from dagster import (
 
 from ingestion_platform import settings as environment
 from ingestion_platform.assets.archive_events import archive_asset, layout_check
-from ingestion_platform.assets.checks import statistics_checks
+from ingestion_platform.assets.checks import StatisticsChecks
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.models import exposures, live_models, partitioned_models
 from ingestion_platform.assets.published import published_asset
 from ingestion_platform.assets.raw_logs import raw_logs_asset
-from ingestion_platform.assets.traffic import traffic_asset
 from ingestion_platform.assets.user_agents import user_agents_asset
 from ingestion_platform.automation.alerts import alerts
 from ingestion_platform.automation.jobs import asset_jobs
@@ -41,22 +40,30 @@ def definitions(settings: Settings) -> Definitions:
     models = Models.of(read_manifest(adapter=environments.ADAPTERS[settings.environment]))
     daily = daily_partitions(settings.partitions_start)
     policy = backfill_policy(settings.partitions_per_run)
-    refresh = refresh_job(models)
-    # Nobody may simulate traffic into the archive that holds the real one.
+    # Nobody may simulate traffic into the archive that holds the real one: production does not even import it.
     simulated = settings.environment is not Environment.PRODUCTION
+    checks = StatisticsChecks()
+    traffic = []
+    if simulated:
+        from ingestion_platform.assets.simulated.expected_results import ExpectedResults
+        from ingestion_platform.assets.simulated.traffic import traffic_asset
+
+        checks = StatisticsChecks(ExpectedResults())
+        traffic = [traffic_asset(daily, policy, settings.simulated_hits)]
+    refresh = refresh_job(models, checks)
     return Definitions(
         assets=[
-            *([traffic_asset(daily, policy, settings.simulated_hits)] if simulated else []),
+            *traffic,
             archive_asset(daily, settings.partitions_start),
             raw_logs_asset(daily, policy, settings.partitions_start),
             user_agents_asset(daily, policy),
             partitioned_models(models, daily, policy),
             live_models(models),
-            published_asset(daily, policy),
+            published_asset(daily, policy, checks),
             *exposures(models),
         ],
-        asset_checks=[layout_check(settings.partitions_start), statistics_checks(daily)],
-        jobs=[refresh, recovery_job(models), *asset_jobs(models, daily, simulated)],
+        asset_checks=[layout_check(settings.partitions_start), checks.definition(daily)],
+        jobs=[refresh, recovery_job(models, checks), *asset_jobs(models, daily, simulated)],
         schedules=[hourly(refresh)],
         sensors=[late_objects(refresh), *alerts(settings)],
         # One process a run: the start-up of a process for each step is what small runs would pay for.

@@ -3,7 +3,7 @@
     reconciliation      blocking  per event date: raw rows + bad lines = logs + duplicates + quarantine
     identities          blocking  marts and statistics agree with what they are made of and with each other (identities.py)
     bodies              blocking  money and products are what the hits' bodies say, read in Python for a sample of each date (bodies.py)
-    expected_results    blocking  dates of simulated history: the figures that the simulator says they must have
+    expected_results    blocking  dates of simulated history: the figures that the simulator says they must have (simulated/; not in production)
     hit_volume_anomaly  warning   each hour has about as many hits as the same hour of the same weekday before (volume.py)
     freshness           warning   the newest hit, by its own time and not the run's, is not older than a day
 
@@ -14,8 +14,7 @@ is whole or not published.
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from dagster import (
     AssetCheckEvaluation,
@@ -38,44 +37,15 @@ from ingestion_platform.assets.identities import IDENTITIES, stale_before
 from ingestion_platform.assets.identities import partition_results as compared
 from ingestion_platform.assets.keys import OVERVIEW_1D, WAREHOUSE_POOL
 from ingestion_platform.assets.partition_checks import PartitionCheck, blocking_failure, dates_to_check, evaluations
-from ingestion_platform.assets.truth import differences
-from ingestion_platform.assets.volume import volume
+from ingestion_platform.assets.volume import SeparateHits, volume
 from ingestion_platform.dagster_internals.partition_events import check_outputs, record
-from ingestion_platform.dates import ONE_DAY, Window, load_window, today
+from ingestion_platform.dates import Window
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
 
 FRESH_FOR = timedelta(hours=24)
 
 CHECKS_STEP = "statistics_checks"
-
-
-def specs(daily: DailyPartitionsDefinition | None) -> Mapping[str, AssetCheckSpec]:
-    """The specs by name; `daily` are the partitions of those that speak for a date."""
-    by_date = (
-        (
-            "reconciliation",
-            True,
-            "Rows and bad lines of raw = logs + duplicates + quarantine. Nothing is lost in silence.",
-        ),
-        *((identity.name, True, identity.description) for identity in IDENTITIES),
-        ("bodies", True, READ_ANEW),
-        ("expected_results", True, "Simulated dates hold exactly the figures that they must have."),
-        (
-            "hit_volume_anomaly",
-            False,
-            "Each hour has about as many hits as the same hour of the same weekday in the weeks before.",
-        ),
-    )
-    made = [
-        AssetCheckSpec(name, asset=OVERVIEW_1D, blocking=blocking, description=description, partitions_def=daily)
-        for name, blocking, description in by_date
-    ]
-    hours = FRESH_FOR.total_seconds() / 3600
-    fresh = AssetCheckSpec(
-        "freshness", asset=OVERVIEW_1D, description=f"The newest hit is not older than {hours:.0f} hours."
-    )
-    return {spec.name: spec for spec in (*made, fresh)}
 
 
 _RECONCILIATION_SQL = """
@@ -122,29 +92,13 @@ def reconciliation(warehouse: Warehouse, window: Window, first: date) -> list[Pa
 def _balance(day: date, counts: Mapping[str, int]) -> PartitionCheck:
     raw, logs, duplicates, quarantine = counts.values()
     balanced = raw == logs + duplicates + quarantine
-    told = (
+    description = (
         "Every raw row is modelled, a counted duplicate or in quarantine."
         if balanced
         else f"{day}: {raw} raw rows, but {logs} logs + {duplicates} duplicates + {quarantine} in quarantine; "
         "materialize raw/logs and all below it for that date"
     )
-    return PartitionCheck(day, balanced, told, counts)
-
-
-def simulated(warehouse: Warehouse, truth_folder: Path, window: Window, first: date) -> dict[date, list[str]]:
-    """The simulated dates of `window`, each with what differs from the simulator's figures. A date some of whose objects are
-    not loaded yet, or lie before the `first` partition, is left out."""
-    loaded_before = min(load_window(window).end, today() + ONE_DAY)
-    return differences(warehouse, truth_folder, window, loaded_before, first)
-
-
-def _faithful(day: date, wrong: list[str] | None) -> PartitionCheck:
-    if wrong is None:
-        return PartitionCheck(
-            day, True, "Nothing to compare: not simulated, or not all of it has arrived.", {"compared": False}
-        )
-    told = wrong[0] if wrong else "The figures are the simulator's."
-    return PartitionCheck(day, not wrong, told, {"compared": True, "figures that differ": len(wrong)})
+    return PartitionCheck(day, balanced, description, counts)
 
 
 def freshness(warehouse: Warehouse, now: datetime) -> AssetCheckEvaluation:
@@ -168,53 +122,96 @@ class Findings(NamedTuple):
     refusals: Mapping[str, str]
 
 
-def evaluate(instance: DagsterInstance, warehouse: Warehouse, settings: Settings, window: Window) -> Findings:
-    """All checks over the dates of `window`, whose materializations have been recorded."""
-    now = datetime.now(UTC).replace(tzinfo=None)
-    first = settings.partitions_start
-    with warehouse.reading():
-        wrong = simulated(warehouse, settings.truth_folder, window, first)
-        stale = stale_before(warehouse, window)
-        found = {
-            "reconciliation": (reconciliation(warehouse, window, first), AssetCheckSeverity.ERROR),
-            **{
-                identity.name: (compared(warehouse, identity, window, stale), AssetCheckSeverity.ERROR)
-                for identity in IDENTITIES
-            },
-            "bodies": (bodies(warehouse, window), AssetCheckSeverity.ERROR),
-            "expected_results": ([_faithful(day, wrong.get(day)) for day in window.days], AssetCheckSeverity.ERROR),
-            "hit_volume_anomaly": (volume(warehouse, window, now, wrong.keys()), AssetCheckSeverity.WARN),
+class SimulatedHistory(Protocol):
+    """What simulated history adds, where it is on (assets/simulated/): a blocking check, and hits that are compared apart."""
+
+    name: str
+    description: str
+
+    def results(
+        self, warehouse: Warehouse, settings: Settings, window: Window
+    ) -> tuple[list[PartitionCheck], SeparateHits]:
+        """What the check says of each date of `window`, and the hits that `hit_volume_anomaly` compares with their own past."""
+        ...
+
+
+class StatisticsChecks:
+    """All checks on the statistics; with those of `simulated` history, if there may be any."""
+
+    def __init__(self, simulated: SimulatedHistory | None = None) -> None:
+        self._simulated = simulated
+
+    def specs(self, daily: DailyPartitionsDefinition | None) -> Mapping[str, AssetCheckSpec]:
+        """The specs by name; `daily` are the partitions of those that speak for a date."""
+        blocking = {
+            "reconciliation": "Rows and bad lines of raw = logs + duplicates + quarantine. Nothing is lost in silence.",
+            **{identity.name: identity.description for identity in IDENTITIES},
+            "bodies": READ_ANEW,
+            **({self._simulated.name: self._simulated.description} if self._simulated else {}),
         }
-        fresh = freshness(warehouse, now)
-    known = specs(None)
-    by_date = [
-        event
-        for name, (results, severity) in found.items()
-        for event in evaluations(instance, known[name], results, severity)
-    ]
-    refusals = {
-        name: told
-        for name, (results, _) in found.items()
-        if (told := blocking_failure(known[name], results)) is not None
-    }
-    return Findings([*by_date, fresh], refusals)
+        warning = {
+            "hit_volume_anomaly": "Each hour has about as many hits as the same hour of the same weekday in the weeks before.",
+        }
+        made = [
+            AssetCheckSpec(
+                name,
+                asset=OVERVIEW_1D,
+                blocking=name in blocking,
+                description=description,
+                partitions_def=daily,
+            )
+            for name, description in (blocking | warning).items()
+        ]
+        hours = FRESH_FOR.total_seconds() / 3600
+        fresh = AssetCheckSpec(
+            "freshness", asset=OVERVIEW_1D, description=f"The newest hit is not older than {hours:.0f} hours."
+        )
+        return {spec.name: spec for spec in (*made, fresh)}
 
+    def evaluate(self, instance: DagsterInstance, warehouse: Warehouse, settings: Settings, window: Window) -> Findings:
+        """All checks over the dates of `window`, whose materializations have been recorded."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        separate = None
+        with warehouse.reading():
+            stale = stale_before(warehouse, window)
+            results = {
+                "reconciliation": reconciliation(warehouse, window, settings.partitions_start),
+                **{identity.name: compared(warehouse, identity, window, stale) for identity in IDENTITIES},
+                "bodies": bodies(warehouse, window),
+            }
+            if self._simulated is not None:
+                results[self._simulated.name], separate = self._simulated.results(warehouse, settings, window)
+            results["hit_volume_anomaly"] = volume(warehouse, window, now, separate)
+            fresh = freshness(warehouse, now)
+        specs = self.specs(None)
+        by_date = [
+            event
+            for name, checked in results.items()
+            for event in evaluations(
+                instance,
+                specs[name],
+                checked,
+                AssetCheckSeverity.ERROR if specs[name].blocking else AssetCheckSeverity.WARN,
+            )
+        ]
+        failures = {name: blocking_failure(specs[name], checked) for name, checked in results.items()}
+        return Findings([*by_date, fresh], {name: line for name, line in failures.items() if line is not None})
 
-def statistics_checks(daily: DailyPartitionsDefinition) -> AssetChecksDefinition:
-    """The checks as one step, run with `stats/overview_1d` or alone."""
-    made = specs(daily)
+    def definition(self, daily: DailyPartitionsDefinition) -> AssetChecksDefinition:
+        """The checks as one step, run with `stats/overview_1d` or alone."""
+        specs = self.specs(daily)
 
-    @multi_asset_check(name=CHECKS_STEP, specs=list(made.values()), can_subset=True, pool=WAREHOUSE_POOL)
-    def check(
-        context: AssetCheckExecutionContext, warehouse: ResourceParam[Warehouse], settings: ResourceParam[Settings]
-    ) -> Iterator[DagsterEvent | Output[None]]:
-        window = dates_to_check(context)
-        found = evaluate(context.instance, warehouse, settings, window)
-        selected = context.selected_asset_check_keys
-        yield from record(context, [event for event in found.events if event.asset_check_key in selected])
-        yield from check_outputs(context, [spec.key for spec in made.values()])
-        refused = [told for name, told in found.refusals.items() if made[name].key in selected]
-        if refused:
-            raise Failure(refused[0])
+        @multi_asset_check(name=CHECKS_STEP, specs=list(specs.values()), can_subset=True, pool=WAREHOUSE_POOL)
+        def check(
+            context: AssetCheckExecutionContext, warehouse: ResourceParam[Warehouse], settings: ResourceParam[Settings]
+        ) -> Iterator[DagsterEvent | Output[None]]:
+            window = dates_to_check(context)
+            findings = self.evaluate(context.instance, warehouse, settings, window)
+            selected = context.selected_asset_check_keys
+            yield from record(context, [event for event in findings.events if event.asset_check_key in selected])
+            yield from check_outputs(context, [spec.key for spec in specs.values()])
+            refused = [line for name, line in findings.refusals.items() if specs[name].key in selected]
+            if refused:
+                raise Failure(refused[0])
 
-    return check
+        return check

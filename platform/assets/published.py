@@ -17,15 +17,17 @@ from dagster import (
     asset,
 )
 
-from ingestion_platform.assets.checks import CHECKS_STEP, evaluate
+from ingestion_platform.assets.checks import CHECKS_STEP, StatisticsChecks
 from ingestion_platform.assets.keys import OWNERS, PUBLISHED_OVERVIEW, STATISTICS, WAREHOUSE_POOL
 from ingestion_platform.partitions import window_of
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
 
 
-def published_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) -> AssetsDefinition:
-    """The asset."""
+def published_asset(
+    daily: DailyPartitionsDefinition, policy: BackfillPolicy, checks: StatisticsChecks
+) -> AssetsDefinition:
+    """The asset; what fails `checks` is not published."""
 
     @asset(
         key=PUBLISHED_OVERVIEW,
@@ -43,7 +45,7 @@ def published_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy) ->
     ) -> MaterializeResult[None]:
         window = window_of(list(context.partition_keys))
         if CHECKS_STEP not in {node.name for node in context.job_def.nodes}:
-            refusals = evaluate(context.instance, warehouse, settings, window).refusals
+            refusals = checks.evaluate(context.instance, warehouse, settings, window).refusals
             if refusals:
                 raise Failure(f"{window} is not published: {next(iter(refusals.values()))}")
         files = warehouse.publish(settings.published_dir, *window)

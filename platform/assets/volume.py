@@ -13,9 +13,9 @@ instead of thirty at night is nobody's alarm. Upwards one visitor is left out of
 an hour: at night that is fifty times the usual. (5,900 hours of five simulated histories of 300 to 20,000 hits a day, none
 unusual; the longest visit had 95 hits in an hour.)
 
-Simulated history and everything else are compared each with their own past: the demo writes whole past dates of the one and
-pumps the other for a minute, and neither says anything of the other's volume. Of simulated history only dates count that were
-simulated to their end: skewed clocks and late hits leave a few hits on the dates around.
+Hits that are made and not received (`SeparateHits`) and all others are compared each with their own past: whole past dates of the
+one and a minute of the other say nothing of each other's volume. Of separate hits only dates count that are whole: skewed clocks and
+late hits leave a few on the dates around.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from dagster import MetadataValue, TableRecord
 from ingestion_platform.assets.partition_checks import PartitionCheck
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.warehouse import Warehouse
-from simulations.config import HISTORY_TRACKING_PREFIX
 
 FACTOR = 2.0
 VISIT = 16
@@ -40,14 +39,22 @@ _WEEKS, _DAYS, _ENOUGH = 4, 7, 3
 _COMPLETE_AFTER = timedelta(hours=1)
 
 _HOURLY_SQL = """
-select is_simulated, event_date, event_hour, count(*)
+select is_separate, event_date, event_hour, count(*)
 from (
-    select coalesce(tracking_id like ?, false) as is_simulated, event_date, extract(hour from event_at) as event_hour
+    select coalesce(tracking_id like ?, false) as is_separate, event_date, extract(hour from event_at) as event_hour
     from events.logs
     where event_date >= ? and event_date < ?
 ) as hits
-group by is_simulated, event_date, event_hour
+group by is_separate, event_date, event_hour
 """
+
+
+class SeparateHits(NamedTuple):
+    """Hits with a past of their own: those whose tracking id begins with `prefix`. `dates` are those that have all of them."""
+
+    prefix: str
+    dates: Set[date]
+
 
 HourlyHits = Mapping[date, Mapping[int, int]]
 """Hits by hour of the dates that have any."""
@@ -76,33 +83,37 @@ def is_odd(hits: int, least: int, most: int) -> bool:
 
 def odd_hours(counts: HourlyHits, day: date, until: datetime) -> Iterator[OddHour]:
     """The unusual hours of `day` among those that ended before `until` (UTC)."""
-    weekdays = [found for n in range(1, _WEEKS + 1) if (found := day - timedelta(weeks=n)) in counts]
-    days = [found for n in range(1, _DAYS + 1) if (found := day - timedelta(days=n)) in counts]
-    past = weekdays if len(weekdays) >= _ENOUGH else days
-    if len(past) < _ENOUGH:
+    weekdays = [past for n in range(1, _WEEKS + 1) if (past := day - timedelta(weeks=n)) in counts]
+    days = [past for n in range(1, _DAYS + 1) if (past := day - timedelta(days=n)) in counts]
+    compared = weekdays if len(weekdays) >= _ENOUGH else days
+    if len(compared) < _ENOUGH:
         return
     for hour in range(24):
         if datetime(day.year, day.month, day.day, hour) + timedelta(hours=1) > until:
             return
-        before = sorted(counts[found].get(hour, 0) for found in past)
+        before = sorted(counts[past].get(hour, 0) for past in compared)
         odd = OddHour(day, hour, counts.get(day, {}).get(hour, 0), least=before[1], most=before[-2])
         if is_odd(odd.hits, odd.least, odd.most):
             yield odd
 
 
-def volume(warehouse: Warehouse, window: Window, now: datetime, simulated_dates: Set[date]) -> list[PartitionCheck]:
+def volume(
+    warehouse: Warehouse, window: Window, now: datetime, separate: SeparateHits | None = None
+) -> list[PartitionCheck]:
     """A result for each date of `window`; `now` is in UTC, without a time zone, as in the warehouse."""
-    live: dict[date, dict[int, int]] = {}
-    simulated: dict[date, dict[int, int]] = {}
-    bounds = [f"{HISTORY_TRACKING_PREFIX}%", window.start - timedelta(weeks=_WEEKS), window.end]
-    for is_simulated, day, hour, hits in warehouse.query(_HOURLY_SQL, bounds):
-        (simulated if is_simulated else live).setdefault(day, {})[int(hour)] = hits
+    received: dict[date, dict[int, int]] = {}
+    apart: dict[date, dict[int, int]] = {}
+    pattern = f"{separate.prefix}%" if separate else None
+    bounds = [pattern, window.start - timedelta(weeks=_WEEKS), window.end]
+    for is_separate, day, hour, hits in warehouse.query(_HOURLY_SQL, bounds):
+        (apart if is_separate else received).setdefault(day, {})[int(hour)] = hits
     until = now - _COMPLETE_AFTER
+    whole = separate.dates if separate else ()
     return [
         _result(
             day,
-            sum(live.get(day, {}).values()) + sum(simulated.get(day, {}).values()),
-            [*odd_hours(live, day, until), *(odd_hours(simulated, day, until) if day in simulated_dates else ())],
+            sum(received.get(day, {}).values()) + sum(apart.get(day, {}).values()),
+            [*odd_hours(received, day, until), *(odd_hours(apart, day, until) if day in whole else ())],
         )
         for day in window.days
     ]
@@ -110,8 +121,8 @@ def volume(warehouse: Warehouse, window: Window, now: datetime, simulated_dates:
 
 def _result(day: date, hits: int, odd: Sequence[OddHour]) -> PartitionCheck:
     table = [
-        TableRecord({"hour": f"{found.hour:02d}:00", "hits": found.hits, "least": found.least, "most": found.most})
-        for found in odd
+        TableRecord({"hour": f"{hour.hour:02d}:00", "hits": hour.hits, "least": hour.least, "most": hour.most})
+        for hour in odd
     ]
     more = f" (and {len(odd) - 1} more hours)" if len(odd) > 1 else ""
     return PartitionCheck(

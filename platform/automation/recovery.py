@@ -28,6 +28,7 @@ from dagster import (
 )
 from pydantic import Field
 
+from ingestion_platform.assets.checks import StatisticsChecks
 from ingestion_platform.assets.keys import WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.automation.refresh import Event, Refresh
@@ -65,7 +66,7 @@ def quarantined(warehouse: Warehouse, window: Window) -> Counts:
     return Counter({(day, reason): rows for day, reason, rows in warehouse.query(_QUARANTINED_SQL, list(window))})
 
 
-def recovery_job(models: Models) -> JobDefinition:
+def recovery_job(models: Models, checks: StatisticsChecks) -> JobDefinition:
     """The job."""
 
     @op(
@@ -86,7 +87,7 @@ def recovery_job(models: Models) -> JobDefinition:
         before = quarantined(warehouse, window)
         logged = dict(warehouse.query(_LOGGED_SQL, list(window)))
         dates = sorted({day for day, reason in before if not config.reasons or reason in config.reasons})
-        refresh = Refresh(context, archive, warehouse, dbt, models, settings)
+        refresh = Refresh(context, archive, warehouse, dbt, models, settings, checks)
         yield from refresh.rebuild(dates)
         after = quarantined(warehouse, window)
         logged_now = dict(warehouse.query(_LOGGED_SQL, list(window)))

@@ -38,7 +38,7 @@ from ingestion_platform.assets.archive_events import (
     observations,
     passed_over,
 )
-from ingestion_platform.assets.checks import evaluate
+from ingestion_platform.assets.checks import StatisticsChecks
 from ingestion_platform.assets.keys import PUBLISHED_OVERVIEW, STATISTICS, USER_AGENTS, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.models import Built, build, build_views, checked, materializations
@@ -74,6 +74,7 @@ class Refresh:
     dbt: DbtProject
     models: Models
     settings: Settings
+    checks: StatisticsChecks
 
     def observe(self) -> Generator[Event, None, list[date]]:
         """Record the dates whose objects changed since they were last observed; returns them."""
@@ -128,10 +129,10 @@ class Refresh:
         yield from self._built(
             build(self.dbt, self.warehouse, self.models, everything, window, self.context.log.info), window
         )
-        found = evaluate(self.context.instance, self.warehouse, self.settings, window)
-        yield from record(self.context, found.events)
-        if found.refusals:
-            raise Failure(f"{window} is not published: {next(iter(found.refusals.values()))}")
+        findings = self.checks.evaluate(self.context.instance, self.warehouse, self.settings, window)
+        yield from record(self.context, findings.events)
+        if findings.refusals:
+            raise Failure(f"{window} is not published: {next(iter(findings.refusals.values()))}")
         files = self.warehouse.publish(self.settings.published_dir, *window)
         run_id = self.context.run_id
         tags = version_tags(provenance(self.context.instance, STATISTICS), run_id, run_id)
@@ -184,7 +185,7 @@ class RefreshConfig(Config):
     )
 
 
-def refresh_job(models: Models) -> JobDefinition:
+def refresh_job(models: Models, checks: StatisticsChecks) -> JobDefinition:
     """The job. Its run ends red, after everything that could be done, when an object could not be read."""
 
     @op(out=Out(Nothing), pool=WAREHOUSE_POOL, description="Observe, load what is missing, rebuild what is behind.")
@@ -196,7 +197,7 @@ def refresh_job(models: Models) -> JobDefinition:
         dbt: ResourceParam[DbtProject],
         settings: ResourceParam[Settings],
     ) -> Iterator[Event]:
-        stages = Refresh(context, archive, warehouse, dbt, models, settings)
+        stages = Refresh(context, archive, warehouse, dbt, models, settings, checks)
         warehouse.create_tables()
         changed = yield from stages.observe()
         loads = yield from stages.load(changed)

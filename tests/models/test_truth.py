@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import date, timedelta
 from decimal import Decimal
 
-from ingestion_platform.assets.true_statistics import Statistics
+from ingestion_platform.assets.simulated.expected_statistics import Statistics
 from ingestion_platform.dates import Window
 from simulations.config import TrafficConfig
 from simulations.history import write_day

@@ -19,7 +19,7 @@ from typing import Any
 from dagster import DagsterInstance
 
 from ingestion_platform import settings
-from ingestion_platform.assets.checks import evaluate
+from ingestion_platform.assets.checks import StatisticsChecks
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.dbt_project import MODELS_DIR, DbtProject, NodeResult
 
@@ -89,7 +89,7 @@ class Laboratory:
             names = tuple(dict.fromkeys(_name(result) for result in failed))
             return Outcome(names, tuple(" ".join(result.message.split())[:300] for result in failed), ())
         with DagsterInstance.ephemeral() as instance:
-            refusals = evaluate(instance, self.warehouse, self.settings, self.window).refusals
+            refusals = StatisticsChecks().evaluate(instance, self.warehouse, self.settings, self.window).refusals
         if refusals:
             return Outcome(tuple(refusals), tuple(refusals.values()), ())
         return Outcome((), (), tuple(self.warehouse.publish(self.published, *self.window)))

@@ -133,6 +133,33 @@ def test_production_offers_no_simulation(tmp_path: Path, monkeypatch: pytest.Mon
     assert "simulate" not in {job.name for job in repository.get_all_jobs()}
     assert "simulations/traffic" not in {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
     assert {"hourly_refresh", "replay"} <= {job.name for job in repository.get_all_jobs()}
+    checks = {check.name for check in repository.asset_graph.asset_check_keys}
+    assert "expected_results" not in checks
+    assert {"reconciliation", "hit_volume_anomaly", "freshness"} <= checks
+
+
+_IMPORTED = """
+import sys
+from ingestion_platform.resources import environments
+environments.ADAPTERS[environments.Environment.PRODUCTION] = "duckdb"
+from ingestion_platform.definitions import defs
+print([name for name in sys.modules if name.startswith(("simulations", "ingestion_platform.assets.simulated"))])
+"""
+
+
+def test_production_imports_no_simulator(tmp_path: Path) -> None:
+    """What knows the simulator's figures must not be near the real ones, not even unused: a fresh interpreter is asked."""
+    variables = {"INGEST_ENV": "production", "ARCHIVE_BUCKET": "archive", "DATA_DIR": f"{tmp_path}"}
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORTED],
+        env={"PATH": os.environ["PATH"], "HOME": f"{tmp_path}", **variables},
+        cwd=PROJECT_DIR,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_compose_file_starts_what_there_is() -> None:

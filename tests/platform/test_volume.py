@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from ingestion_platform.assets.partition_checks import PartitionCheck
-from ingestion_platform.assets.volume import is_odd, odd_hours, volume
+from ingestion_platform.assets.volume import SeparateHits, is_odd, odd_hours, volume
 from ingestion_platform.dates import ONE_DAY, Window
 from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 from simulations.config import HISTORY_TRACKING_PREFIX, TrafficConfig
@@ -49,8 +49,9 @@ def fill(warehouse: DuckDBWarehouse, day: date, hits: list[int], tracking_id: st
 
 def result(warehouse: DuckDBWarehouse, now: datetime = LATER, simulated: Set[date] = frozenset()) -> PartitionCheck:
     """What the check says of DAY."""
-    (found,) = volume(warehouse, Window(DAY, DAY + ONE_DAY), now, simulated)
-    return found
+    separate = SeparateHits(HISTORY_TRACKING_PREFIX, simulated)
+    (checked,) = volume(warehouse, Window(DAY, DAY + ONE_DAY), now, separate)
+    return checked
 
 
 def with_hour(hour: int, hits: int) -> list[int]:
@@ -113,6 +114,16 @@ def test_a_dead_date_is_dead_and_a_date_that_nobody_simulated_is_not(warehouse: 
     with duckdb.connect(f"{warehouse.path}") as connection:
         connection.execute("delete from events.logs where event_date = ?", [DAY])
     assert not result(warehouse).passed
+
+
+def test_without_simulation_no_hit_is_passed_over(warehouse: DuckDBWarehouse) -> None:
+    """Production knows no simulated history: whatever its visitors' tracking ids look like, they are its visitors."""
+    for weeks in range(1, 5):
+        fill(warehouse, DAY - timedelta(weeks=weeks), CURVE)
+    fill(warehouse, DAY, CURVE, f"{HISTORY_TRACKING_PREFIX}1")
+    (checked,) = volume(warehouse, Window(DAY, DAY + ONE_DAY), LATER)
+    assert checked.passed
+    assert checked.metadata["hits"] == sum(CURVE)
 
 
 def test_small_counts_may_do_as_they_like() -> None:

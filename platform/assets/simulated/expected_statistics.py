@@ -70,26 +70,26 @@ class Statistics:
                 if truth.lookback_complete:
                     wanted |= {name: figures.get(name, 0) for name in _NEW}
                 yield from _compare(f"{where}: overview's", made, wanted)
-                found = self.revenue.get((day, tracking_id, period), {})
+                revenue = self.revenue.get((day, tracking_id, period), {})
                 money = expected_revenue(figures)
-                for currency in sorted({*found, *money}):
-                    yield from _compare(f"{where}: revenue's {currency}", found.get(currency), money.get(currency))
+                for currency in sorted({*revenue, *money}):
+                    yield from _compare(f"{where}: revenue's {currency}", revenue.get(currency), money.get(currency))
 
 
 def expected_overview(figures: Mapping[str, Any]) -> dict[str, Any]:
     """The row of overview_1h or overview_1d that a period's figures make."""
     money = {currency: amounts for currency, amounts in figures.get("money", {}).items() if amounts.get("transactions")}
     bought = figures.get("bought", {})
-    amounts: dict[str, Any] = dict.fromkeys(_AMOUNTS, Decimal(0) if not money else None)
+    totals: dict[str, Any] = dict.fromkeys(_AMOUNTS, Decimal(0) if not money else None)
     code = None
     if len(money) == 1:
         ((code, only),) = money.items()
-        amounts = {name: Decimal(only[name]) for name in _AMOUNTS}
+        totals = {name: Decimal(only[name]) for name in _AMOUNTS}
     return {
         **{name: figures.get(name, 0) for name in _COUNTS},
-        "transactions": sum(found["transactions"] for found in money.values()),
+        "transactions": sum(amounts["transactions"] for amounts in money.values()),
         "currency_code": code,
-        **amounts,
+        **totals,
         "purchased_items": sum(bought.values()),
         "purchased_products": len(bought),
     }
@@ -98,16 +98,16 @@ def expected_overview(figures: Mapping[str, Any]) -> dict[str, Any]:
 def expected_revenue(figures: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The rows of revenue_1h or revenue_1d that a period's figures make, by currency."""
     rows = {}
-    for currency, found in figures.get("money", {}).items():
-        transactions = found.get("transactions", 0)
-        revenue = Decimal(found.get("transaction_revenue", 0))
+    for currency, sums in figures.get("money", {}).items():
+        transactions = sums.get("transactions", 0)
+        revenue = Decimal(sums.get("transaction_revenue", 0))
         average = (revenue / transactions).quantize(Decimal("0.01"), ROUND_HALF_UP) if transactions else None
         rows[currency] = {
             "transactions": transactions,
-            **{name: Decimal(found.get(name, 0)) for name in _AMOUNTS},
+            **{name: Decimal(sums.get(name, 0)) for name in _AMOUNTS},
             "avg_order_value": average,
-            "refunds": found.get("refunds", 0),
-            "refunded_revenue": Decimal(found.get("refunded_revenue", 0)),
+            "refunds": sums.get("refunds", 0),
+            "refunded_revenue": Decimal(sums.get("refunded_revenue", 0)),
         }
     return rows
 

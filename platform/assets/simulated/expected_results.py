@@ -1,8 +1,10 @@
-"""Whether simulated dates came out as the simulator says they must (invariant 5).
+"""The check `expected_results`: whether simulated dates came out as the simulator says they must.
 
-In: the truth files beside the archive, the marts, and the statistics (true_statistics.py). Only tracking ids of simulated history are compared, and only dates all
-of whose objects have been loaded: live hits on the same dates are nobody's truth.
+In: the truth files beside the archive, the marts, and the statistics (expected_statistics.py). Only tracking ids of simulated history
+are compared, and only dates all of whose objects have been loaded: live hits on the same dates are nobody's truth.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -10,9 +12,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ingestion_platform.assets.true_statistics import Statistics
-from ingestion_platform.dates import Window
+from ingestion_platform.assets.partition_checks import PartitionCheck
+from ingestion_platform.assets.simulated.expected_statistics import Statistics
+from ingestion_platform.assets.volume import SeparateHits
+from ingestion_platform.dates import ONE_DAY, Window, load_window, today
 from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.settings import Settings
 from simulations.config import HISTORY_TRACKING_PREFIX
 from simulations.truth import DATES_AFTER, ExpectedDate, expected
 
@@ -49,13 +54,38 @@ group by event_date, tracking_id
 _ZERO: dict[str, Any] = {"hits": 0, "sessions": 0, "session_hits": 0, "clients": 0, "duplicates": 0, "purchases": 0}
 
 
-def modelled(warehouse: Warehouse, window: Window) -> Figures:
+class ExpectedResults:
+    """The check, as `ingestion_platform.assets.checks.SimulatedHistory` wants it."""
+
+    name = "expected_results"
+    description = "Simulated dates hold exactly the figures that they must have."
+
+    def results(
+        self, warehouse: Warehouse, settings: Settings, window: Window
+    ) -> tuple[list[PartitionCheck], SeparateHits]:
+        # A date some of whose objects are not loaded yet is left out.
+        loaded_before = min(load_window(window).end, today() + ONE_DAY)
+        compared = differences(warehouse, settings.truth_folder, window, loaded_before, settings.partitions_start)
+        hits = SeparateHits(HISTORY_TRACKING_PREFIX, compared.keys())
+        return [_result(day, compared.get(day)) for day in window.days], hits
+
+
+def _result(day: date, lines: list[str] | None) -> PartitionCheck:
+    if lines is None:
+        return PartitionCheck(
+            day, True, "Nothing to compare: not simulated, or not all of it has arrived.", {"compared": False}
+        )
+    description = lines[0] if lines else "The figures are the simulator's."
+    return PartitionCheck(day, not lines, description, {"compared": True, "figures that differ": len(lines)})
+
+
+def modelled_figures(warehouse: Warehouse, window: Window) -> Figures:
     """What the marts hold of simulated history, by event date and tracking id; revenue as {currency: amount}."""
     bounds = [*window, f"{HISTORY_TRACKING_PREFIX}%"]
-    found: Figures = {}
+    modelled: Figures = {}
 
     def figures(day: date, tracking_id: str) -> dict[str, Any]:
-        return found.setdefault((day, tracking_id), {**_ZERO, "revenue": {}})
+        return modelled.setdefault((day, tracking_id), {**_ZERO, "revenue": {}})
 
     for day, tracking_id, hits, sessions, clients in warehouse.query(_LOGS_SQL, bounds):
         figures(day, tracking_id).update(hits=hits, sessions=sessions, clients=clients)
@@ -67,7 +97,7 @@ def modelled(warehouse: Warehouse, window: Window) -> Figures:
         entry["revenue"][currency] = Decimal(revenue or 0)
     for day, tracking_id, duplicates in warehouse.query(_DUPLICATES_SQL, bounds):
         figures(day, tracking_id)["duplicates"] = duplicates
-    return found
+    return modelled
 
 
 def differences(
@@ -91,11 +121,11 @@ def differences(
     ]
     if not truth:
         return {}
-    found, statistics = modelled(warehouse, window), Statistics(warehouse, window)
-    return {day.day: [*_compare(day, found), *statistics.differences(day)] for day in truth}
+    modelled, statistics = modelled_figures(warehouse, window), Statistics(warehouse, window)
+    return {day.day: [*_compare(day, modelled), *statistics.differences(day)] for day in truth}
 
 
-def _compare(day: ExpectedDate, found: Figures) -> Iterator[str]:
+def _compare(day: ExpectedDate, modelled: Figures) -> Iterator[str]:
     for tracking_id, figures in sorted(day.by_tracking_id.items()):
         wanted = {
             "hits": figures["hits"],
@@ -107,7 +137,7 @@ def _compare(day: ExpectedDate, found: Figures) -> Iterator[str]:
         }
         if "session_hits" in figures:
             wanted["session_hits"] = figures["session_hits"]
-        made = found.get((day.day, tracking_id), {**_ZERO, "revenue": {}})
+        made = modelled.get((day.day, tracking_id), {**_ZERO, "revenue": {}})
         for name, value in wanted.items():
             if made[name] != value:
                 yield f"{day.day} {tracking_id}: {name} is {_shown(made[name])}, must be {_shown(value)}"
