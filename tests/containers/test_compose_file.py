@@ -39,7 +39,7 @@ def documented() -> dict[str, bool]:
 def read_by_the_platform() -> set[str]:
     """What settings.py, the Snowflake connection and production's dbt profile read."""
     settings = (PROJECT_DIR / "platform" / "settings.py").read_text()
-    connection = (PROJECT_DIR / "platform" / "resources" / "snowflake_connection.py").read_text()
+    connection = (PROJECT_DIR / "platform" / "resources" / "snowflake" / "connection.py").read_text()
     profile = (PROJECT_DIR / "dbt_models" / "profiles.yml").read_text()
     production = profile[profile.index("    production:") :]
     found = {*re.findall(f'"({_NAME})"', settings), *re.findall('"(SNOWFLAKE_[A-Z_]+)"', connection)}
