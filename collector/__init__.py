@@ -5,14 +5,16 @@
     web, bodies, gzip_bodies,     a request, how its hits are read,
     intake, outcomes              how it is judged, what it is answered
     privacy, payloads, spellings  what may reach disk, of a hit and of a refused request
-    settings, env_file            what an operator can set
+    settings, env_settings,       what an operator can set, and what is said of a mistake
+    env_file, errors
     gateway, handler, delivery,   Lambda: API Gateway's events, the entry, Firehose and the fallback queue,
     telemetry, redrive            counters, the way back from the queue
     server, serving, connection,  the laptop: the application, how it is served and bounded,
-    fragments, sweep, __main__,   commands,
+    fragments, parting, sweep,    commands,
+    __main__
     local_process                 as a subprocess of other code
     journal, local_delivery,      the local delivery stream, from journal to object
-    local_stream
+    local_stream, durable
     archive_keys                  how objects are named
 
 It imports nothing of this project's other folders, and in Lambda nothing but the standard library and boto3.

@@ -15,14 +15,14 @@ import sys
 from collections.abc import Sequence
 
 from collector.env_file import read_env_file
-from collector.journal import DamagedJournal
+from collector.errors import ExpectedError
 from collector.local_delivery import Drained, drain
 from collector.serving import address_of, listen, serve
-from collector.settings import LocalSettings, Settings, SettingsError
+from collector.settings import LocalSettings, Settings
 
 
-class CommandError(Exception):
-    """What the operator has to mend, in one line."""
+class CommandError(ExpectedError):
+    """What the operator has to fix."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Settings.from_environment(os.environ)
         _prepare_folders(settings)
         return _serve(settings) if options.command == "serve" else _drain(settings, options.salvage)
-    except (SettingsError, CommandError, DamagedJournal) as error:
+    except ExpectedError as error:
         print(f"collector: {error}", file=sys.stderr)
         return 1
 

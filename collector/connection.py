@@ -20,6 +20,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from collector.fragments import known_of
+from collector.parting import Parting
 from collector.sweep import watch
 
 # A request's line and headers; also a chunked body's trailers and whatever else carries no body. As API Gateway's
@@ -34,8 +35,6 @@ ANSWER_SECONDS = 30.0
 # Connections of a worker: more are answered with 503, many more not at all.
 MAX_CONNECTIONS = 1024
 MAX_UNANSWERED_CONNECTIONS = 256
-# How long a client may go on sending into a connection that has answered, so that it gets to read the answer.
-LINGER_SECONDS = 2.0
 
 _IDLE, _HEAD, _BODY = range(3)
 
@@ -196,7 +195,7 @@ class Connection(HttpToolsProtocol):
             self._end(cycle.scope, status, reason, detail)
         elif self.cycle.response_complete:  # it has its answer and does not stop sending
             self._end({}, status, reason, detail)
-            self.linger()
+            self._parting().close()
             return
         else:
             cycle = self.cycle
@@ -212,8 +211,11 @@ class Connection(HttpToolsProtocol):
     def _part(self, cycle: RequestResponseCycle) -> None:
         """Let the application hear that no more of the body comes, and the connection end with its answer."""
         cycle.keep_alive = False
-        cycle.transport = _Parting(self)  # type: ignore[assignment]
+        cycle.transport = self._parting()  # type: ignore[assignment]
         cycle.message_event.set()
+
+    def _parting(self) -> Parting:
+        return Parting(self.transport, self.flow, self.loop)
 
     def _fragment(self, data: bytes) -> RequestResponseCycle:
         """A call of the application for a request whose head is broken, with what is known of it."""
@@ -225,21 +227,19 @@ class Connection(HttpToolsProtocol):
         scope["path"], scope["query_string"] = known.path, known.query
         if known.origin and all(name != b"origin" for name, _ in self.headers):
             self.headers.append((b"origin", known.origin))
-        before, self.cycle = (
-            self.cycle,
-            RequestResponseCycle(
-                scope=scope,
-                transport=self.transport,
-                flow=self.flow,
-                logger=self.logger,
-                access_logger=self.access_logger,
-                access_log=self.access_log,
-                default_headers=self.server_state.default_headers,
-                message_event=asyncio.Event(),
-                expect_100_continue=False,
-                keep_alive=False,
-                on_response=self.on_response_complete,
-            ),
+        before = self.cycle
+        self.cycle = RequestResponseCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=False,
+            on_response=self.on_response_complete,
         )
         self.cycle.body += known.rest
         if before is None or before.response_complete:
@@ -247,23 +247,3 @@ class Connection(HttpToolsProtocol):
         else:
             self.pipeline.appendleft((self.cycle, self.app))
         return self.cycle
-
-    def linger(self) -> None:
-        """Close for writing now and altogether soon: to close under a client that still sends would tear its answer
-        from its hands."""
-        if not self.transport.is_closing():
-            self.flow.resume_reading()
-            self.transport.write_eof()
-            self.loop.call_later(LINGER_SECONDS, self.transport.close)
-
-
-class _Parting:
-    """What the last request of a connection writes to."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self.write = connection.transport.write
-        self.is_closing = connection.transport.is_closing
-
-    def close(self) -> None:
-        self._connection.linger()

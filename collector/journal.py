@@ -23,39 +23,23 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from collector.durable import DRIVE_HAS_TO_BE_ASKED, sync_data, sync_folder
+from collector.errors import ExpectedError
+
 _MAGIC = b"\xff\xfe\xfd\xfc"
 _HEADER = struct.Struct(">4sII")
-# A write returns when it is durable: one system call a group, and so one wait for Python's lock. On macOS that promise
-# ends at the drive's cache, and the drive has to be asked.
+# A write returns when it is durable: one system call a group, and so one wait for Python's lock.
 _FLAGS = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_DSYNC
-_ASK_DRIVE: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 _NAME = re.compile(r"(?P<first>\d{13,})-(?P<id>[0-9a-f-]{36})(?:\.journal|\.(?P<sealed>\d{10,})\.sealed)")
 
 
-class DamagedJournal(Exception):
+class DamagedJournal(ExpectedError):
     """A journal whose middle cannot be read. The message is one line for the operator."""
 
     def __init__(self, message: str, path: Path) -> None:
         super().__init__(message)
         self.path = path
-
-
-def sync_data(descriptor: int) -> None:
-    """Make what was written to a file durable. macOS leaves it in the drive's cache unless asked for more."""
-    if _ASK_DRIVE is None:
-        os.fdatasync(descriptor)
-    else:
-        fcntl.fcntl(descriptor, _ASK_DRIVE)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Journal:
@@ -117,7 +101,7 @@ class Journal:
         try:
             while written < len(group):
                 written += os.pwrite(self._descriptor, group[written:], self.size + written)
-            if _ASK_DRIVE is not None:
+            if DRIVE_HAS_TO_BE_ASKED:
                 sync_data(self._descriptor)
         except OSError:
             try:

@@ -1,6 +1,6 @@
 """From a journal to an object in the local archive, and what becomes of the journals that a dead process left.
 
-An object is written under a temporary name, synced, renamed, and its folder synced: it is there whole or not at all.
+An object is there whole or not at all (`collector.durable`).
 Its key follows from the sealed journal's name and its bytes from the journal's lines, so a delivery that was
 interrupted anywhere and is done again gives the same object.
 """
@@ -17,7 +17,8 @@ from pathlib import Path
 from isal import isal_zlib
 
 from collector.archive_keys import object_key
-from collector.journal import Journal, journals_in, sync_data, sync_folder
+from collector.durable import make_folder, staged
+from collector.journal import Journal, journals_in
 
 STREAM = "collector"
 logger = logging.getLogger("collector")
@@ -41,23 +42,17 @@ def deliver(journal: Journal, archive: Path, *, salvage: bool = False) -> int:
     journal.seal(int(time.time()))
     assert journal.sealed_at is not None
     target = archive / object_key(STREAM, datetime.fromtimestamp(journal.sealed_at, UTC), journal.id)
-    _make_folder(target.parent)
-    temporary = target.with_name(f".{target.name}.tmp")
+    make_folder(target.parent)
     records = 0
     packer = isal_zlib.compressobj(GZIP_LEVEL, wbits=31)
-    try:
-        with temporary.open("wb") as file:
-            for lines in journal.groups(salvage=salvage):
-                file.write(packer.compress(lines))
-                records += lines.count(b"\n")
-            file.write(packer.flush())
-            file.flush()
-            sync_data(file.fileno())
+    # Whoever holds the journal's lock is the only one who writes its object.
+    with staged(target, "tmp") as file:
+        for lines in journal.groups(salvage=salvage):
+            file.write(packer.compress(lines))
+            records += lines.count(b"\n")
+        file.write(packer.flush())
         if records:
-            temporary.rename(target)
-            sync_folder(target.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+            file.appear()
     if journal.torn_bytes:
         logger.warning(
             "%s ends in a write that never finished: its %d bytes were never acknowledged and are dropped",
@@ -65,14 +60,6 @@ def deliver(journal: Journal, archive: Path, *, salvage: bool = False) -> int:
             journal.torn_bytes,
         )
     return records
-
-
-def _make_folder(folder: Path) -> None:
-    """`mkdir -p` whose names survive a power cut."""
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
 
 
 def drain(archive: Path, spool: Path, *, salvage: bool = False, skip: Collection[Path] = ()) -> Drained:

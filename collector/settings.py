@@ -34,10 +34,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from collector.errors import ExpectedError
+
 ENVIRONMENTS = ("local", "emulated", "production")
 
 
-class SettingsError(ValueError):
+class SettingsError(ExpectedError):
     """A setting that cannot be used. The message is one line for the operator: which, why, what to write instead."""
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from collector.env_file import read_env_file
+from collector.errors import ExpectedError
 from ingestion_platform import settings as environment
 from ingestion_platform.commands.errors import full_disk
 
@@ -38,41 +39,41 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    chosen = parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         read_env_file()
-        return _run(chosen)
+        return _run(options)
     except KeyboardInterrupt:
         print("Stopped. What was running can be launched again: nothing is lost.", file=sys.stderr)
         return 130
     except Exception as error:
-        told = _told(error)
-        if told is None:
+        line = _line(error)
+        if line is None:
             raise
-        print(f"{chosen.command}: {told}", file=sys.stderr)
+        print(f"{options.command}: {line}", file=sys.stderr)
         return 1
 
 
-def _run(chosen: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     settings = environment.read()
     # Each command is imported on use: `prepare` must run before dbt's manifest exists, and Dagster takes seconds.
-    if chosen.command == "prepare":
+    if options.command == "prepare":
         from ingestion_platform.commands.prepare import prepare
 
         prepare(settings)
-    elif chosen.command == "dev":
+    elif options.command == "dev":
         from ingestion_platform.commands.dev import dev
 
         return dev(settings)
-    elif chosen.command == "replay":
+    elif options.command == "replay":
         from ingestion_platform.commands.replay import replay
 
-        replay(settings, chosen.first, chosen.last, chosen.remove)
-    elif chosen.command == "demo":
+        replay(settings, options.first, options.last, options.remove)
+    elif options.command == "demo":
         from ingestion_platform.commands.demo import demo
 
         demo(settings)
-    elif chosen.command == "data-dir":
+    elif options.command == "data-dir":
         from ingestion_platform.commands.locks import refuse_if_used
 
         refuse_if_used(settings)
@@ -84,18 +85,14 @@ def _run(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _told(error: Exception) -> str | None:
+def _line(error: Exception) -> str | None:
     """The one line for trouble that is expected; None for any other."""
     if isinstance(error, environment.SettingsError):
         return f"{error}"
     full = full_disk(error, environment.read().data_dir)
-    if full is None and (isinstance(error, OSError) or type(error).__name__ in _EXPECTED):
+    if full is None and isinstance(error, OSError | ExpectedError):
         return f"{error}"
     return full
-
-
-# By name, so that an early failure does not import Dagster to be reported.
-_EXPECTED = {"ArchiveError", "CommandError", "ModelsError", "PartitionError", "RunFailed", "WarehouseError"}
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
+from collector.errors import ExpectedError
+
 ONE_DAY = timedelta(days=1)
 
 LOOKBACK_DAYS = 30
@@ -65,7 +67,7 @@ class Window(NamedTuple):
         return f"{self.start}" if last == self.start else f"{self.start} to {last}"
 
 
-class PartitionError(ValueError):
+class PartitionError(ExpectedError):
     """Dates that cannot be rebuilt; the message is one line."""
 
 

@@ -14,7 +14,10 @@ Command lines add `.env` to the environment first (`collector.env_file`); the en
     SIMULATED_HITS         20000: hits a day of the asset simulations/traffic
     ARCHIVE_BUCKET         S3 bucket of the archive; required unless INGEST_ENV is local
     PUBLISHED_DIR          DATA_DIR/published: where statistics are published as Parquet
+    DUCKDB_MEMORY_LIMIT    unset: 2GB to load, 5GB to build (dbt_models/profiles.yml)
     ALERT_WEBHOOK_URL      unset: no alerts; else run and check failures are posted there (secret: never shown)
+
+What the clients of Snowflake and AWS read is handed to them by `credentials`, not before a connection is asked for.
 
 An empty value counts as unset. A value that cannot be used is refused with one line (`SettingsError`).
 """
@@ -23,12 +26,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Self
 
+from pydantic import AfterValidator, Field, model_validator
+
+from collector.env_settings import Address, Day, EnvironmentSettings, one_of, whole_number
 from collector.settings import SettingsError
+
+__all__ = ["PROJECT_DIR", "Environment", "Settings", "SettingsError", "credentials", "read"]
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
@@ -41,23 +49,38 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+class Settings(EnvironmentSettings):
     """Everything the platform takes from the environment. Paths are absolute."""
 
-    environment: Environment
-    data_dir: Path
-    partitions_start: date
-    partitions_per_run: int
-    archive_retention_days: int | None
-    collector_port: int
-    dagster_port: int
-    collect_url: str
-    n_events: int
-    simulated_hits: int
-    archive_bucket: str | None
-    published_dir: Path
-    alert_webhook_url: str | None = field(repr=False)
+    environment: Annotated[Environment, one_of(*Environment)] = Field(Environment.LOCAL, alias="INGEST_ENV")
+    data_dir: AbsolutePath = Field(Path("data"), alias="DATA_DIR", validate_default=True)
+    partitions_start: Day = Field(date(2026, 1, 1), alias="PARTITIONS_START")
+    partitions_per_run: Annotated[int, whole_number(1, 366)] = Field(31, alias="PARTITIONS_PER_RUN")
+    archive_retention_days: Annotated[int, whole_number(1, 36_500)] | None = Field(None, alias="ARCHIVE_RETENTION_DAYS")
+    collector_port: Annotated[int, whole_number(0, 65535)] = Field(8080, alias="COLLECTOR_PORT")
+    dagster_port: Annotated[int, whole_number(0, 65535)] = Field(3000, alias="DAGSTER_PORT")
+    collect_url: Address = Field(
+        default_factory=lambda given: f"http://127.0.0.1:{given['collector_port']}/collect", alias="COLLECT_URL"
+    )
+    n_events: Annotated[int, whole_number(0, 100_000_000)] = Field(5000, alias="N_EVENTS")
+    simulated_hits: Annotated[int, whole_number(1, 10_000_000)] = Field(20_000, alias="SIMULATED_HITS")
+    archive_bucket: str | None = Field(None, alias="ARCHIVE_BUCKET")
+    published_dir: AbsolutePath = Field(
+        default_factory=lambda given: given["data_dir"] / "published", alias="PUBLISHED_DIR"
+    )
+    duckdb_memory_limit: str | None = Field(None, alias="DUCKDB_MEMORY_LIMIT")
+    alert_webhook_url: Address | None = Field(None, alias="ALERT_WEBHOOK_URL", repr=False)
+
+    @model_validator(mode="after")
+    def _has_its_bucket(self) -> Self:
+        if self.environment is not Environment.LOCAL and self.archive_bucket is None:
+            raise ValueError(
+                f"ARCHIVE_BUCKET is not set; INGEST_ENV={self.environment} needs the name of the archive's bucket"
+            )
+        return self
 
     @property
     def archive_folder(self) -> Path:
@@ -79,60 +102,13 @@ class Settings:
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from `environ` (default: the process's environment). Raises SettingsError."""
-    values = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
-    environment = _environment(values.get("INGEST_ENV") or Environment.LOCAL)
-    data_dir = Path(values.get("DATA_DIR") or "data").expanduser().absolute()
-    collector_port = _number(values, "COLLECTOR_PORT", 8080, 0, 65535)
-    bucket = values.get("ARCHIVE_BUCKET") or None
-    if environment is not Environment.LOCAL and bucket is None:
-        raise SettingsError(
-            f"ARCHIVE_BUCKET is not set; INGEST_ENV={environment} needs the name of the archive's bucket"
-        )
-    return Settings(
-        environment=environment,
-        data_dir=data_dir,
-        partitions_start=_start(values.get("PARTITIONS_START") or "2026-01-01"),
-        partitions_per_run=_number(values, "PARTITIONS_PER_RUN", 31, 1, 366),
-        archive_retention_days=(
-            _number(values, "ARCHIVE_RETENTION_DAYS", 0, 1, 36_500) if values.get("ARCHIVE_RETENTION_DAYS") else None
-        ),
-        collector_port=collector_port,
-        dagster_port=_number(values, "DAGSTER_PORT", 3000, 0, 65535),
-        collect_url=_url(values, "COLLECT_URL") or f"http://127.0.0.1:{collector_port}/collect",
-        n_events=_number(values, "N_EVENTS", 5000, 0, 100_000_000),
-        simulated_hits=_number(values, "SIMULATED_HITS", 20_000, 1, 10_000_000),
-        archive_bucket=bucket,
-        published_dir=Path(values.get("PUBLISHED_DIR") or data_dir / "published").expanduser().absolute(),
-        alert_webhook_url=_url(values, "ALERT_WEBHOOK_URL"),
-    )
+    return Settings.read(environ)
 
 
-def _environment(name: str) -> Environment:
-    try:
-        return Environment(name)
-    except ValueError:
-        raise SettingsError(f"INGEST_ENV is {name!r}; write one of: {', '.join(Environment)}") from None
-
-
-def _start(text: str) -> date:
-    try:
-        start = date.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"PARTITIONS_START is {text!r}; write a date such as 2026-01-01") from None
-    if start.year < 2000:
-        raise SettingsError(f"PARTITIONS_START is {text}; write a date of this century, such as 2026-01-01")
-    return start
-
-
-def _number(values: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
-    text = values.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
-        raise SettingsError(f"{name} is {text!r}; write a whole number from {lowest} to {highest}")
-    return int(text)
-
-
-def _url(values: Mapping[str, str], name: str) -> str | None:
-    text = values.get(name) or None
-    if text is not None and not text.startswith(("http://", "https://")):
-        raise SettingsError(f"{name} does not start with http:// or https://; write a whole address")
-    return text
+def credentials() -> dict[str, str]:
+    """What the clients of Snowflake and AWS read from the environment, as it is now. Holds secrets: never to be shown."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("SNOWFLAKE_", "AWS_")) or name == "INGEST_ENV"
+    }

@@ -17,18 +17,18 @@ from datetime import UTC, date, datetime, timedelta
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from collector.settings import SettingsError
+from collector.env_file import read_env_file
+from collector.errors import ExpectedError
+from simulations.account import report
 from simulations.config import TrafficConfig
-from simulations.coveo import CoveoError
 from simulations.history import write_history
-from simulations.pump import PumpError, pump, report
+from simulations.pump import pump
 from simulations.settings import Settings
 from simulations.sources import source
-from simulations.truth import TruthError
 
 
-class CommandError(Exception):
-    """What the user has to mend, in one line."""
+class CommandError(ExpectedError):
+    """What the user has to fix."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
         return _history(options) if options.command == "history" else _pump(options)
-    except (CommandError, SettingsError, TruthError, CoveoError, PumpError) as error:
+    except ExpectedError as error:
         print(f"simulations: {error}", file=sys.stderr)
     except OSError as error:
         print(f"simulations: {error.filename or 'the archive'}: {error.strerror or error}", file=sys.stderr)
@@ -46,6 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
     return 1
+
+
+def _settings() -> Settings:
+    read_env_file()
+    return Settings.read()
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -71,7 +76,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 # history
 # ---------------------------------------------------------------------------------------------------------------------
 def _history(options: argparse.Namespace) -> int:
-    settings = Settings.read()
+    settings = _settings()
     first, last = _date("FROM", "--from", options.first), _date("TO", "--to", options.last)
     if last < first:
         raise CommandError(f"FROM is {first}, after TO, {last}: swap them")
@@ -114,7 +119,7 @@ def _date(name: str, option: str, text: str | None) -> date:
 # pump
 # ---------------------------------------------------------------------------------------------------------------------
 def _pump(options: argparse.Namespace) -> int:
-    settings = Settings.read()
+    settings = _settings()
     if options.concurrency < 1:
         raise CommandError(f"--concurrency is {options.concurrency}: it has to be 1 or more")
     if options.rate is not None and options.rate <= 0:

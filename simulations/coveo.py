@@ -15,6 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from collector.errors import ExpectedError
+
 BROWSING, CATALOG = "browsing_train.csv", "sku_to_content.csv"
 _BROWSING_COLUMNS = (
     "session_id_hash", "event_type", "product_action", "product_sku_hash", "server_timestamp_epoch_ms", "hashed_url",
@@ -23,7 +25,7 @@ _CATALOG_COLUMNS = ("product_sku_hash", "category_hash", "price_bucket")
 BLOCK_ROWS = 50_000
 
 
-class CoveoError(ValueError):
+class CoveoError(ExpectedError):
     """The files cannot be used; the message is one line that says which, and what to do."""
 
 

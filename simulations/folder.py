@@ -1,15 +1,15 @@
-"""Objects as files under a folder, whole or not at all: a temporary name, fsync, rename, and fsync of the folder.
+"""Objects as files under a folder, whole or not at all (`collector.durable`), many at a time.
 
 A disk syncs several files at once as fast as one, so that a few threads do it while the next object is being made.
 """
 
 from __future__ import annotations
 
-import os
-import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+
+from collector.durable import make_folder, staged, sync_folder
 
 _THREADS = 8
 # Objects that may wait for the disk: bounds the memory.
@@ -34,7 +34,7 @@ class FolderWriter:
             for stored in self._waiting:
                 stored.result()
             for folder in sorted(self._folders):
-                _sync_folder(folder)
+                sync_folder(folder)
 
     def put(self, key: str, data: bytes) -> None:
         """Store an object soon; one that is there, byte for byte, is left alone. Raises OSError of earlier ones."""
@@ -45,23 +45,8 @@ class FolderWriter:
     def _store(self, path: Path, data: bytes) -> None:
         if path.exists() and path.read_bytes() == data:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        make_folder(path.parent)
+        with staged(path) as file:
+            file.write(data)
+            file.appear(folder_too=False)
         self._folders.add(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

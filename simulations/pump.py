@@ -14,17 +14,16 @@ import asyncio
 import json
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import uvloop
-from rich.table import Table
 
+from collector.errors import ExpectedError
 from collector.settings import Settings
+from simulations.account import Account
 from simulations.connection import Answer, Connection, Target
 from simulations.sources import LiveVisit
 
@@ -40,30 +39,8 @@ _QUEUE_TIME_BYTES = 20
 _NO_COLLECTOR = frozenset({*range(300, 400), 401, 403, 404, 405, 410, 501})
 
 
-class PumpError(Exception):
+class PumpError(ExpectedError):
     """Nothing can be sent; the message is one line that says what to do."""
-
-
-@dataclass
-class Account:
-    """What became of the hits. `reasons` counts why some were refused or failed."""
-
-    sent: int = 0
-    accepted: int = 0
-    refused: int = 0
-    retries: int = 0
-    seconds: float = 0.0
-    gave_up: bool = False
-    reasons: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def failed(self) -> int:
-        """Hits that were sent and never got an answer."""
-        return self.sent - self.accepted - self.refused
-
-    def exit_code(self, expect_refused: int = 0) -> int:
-        """0 when nothing was lost: no failure, and just as many refusals as expected."""
-        return int(self.failed > 0 or self.refused != expect_refused or self.gave_up)
 
 
 def pump(
@@ -95,7 +72,7 @@ def pump(
         run.account.gave_up = True
     if run.no_collector and not run.account.accepted:
         raise PumpError(
-            f"{url} answers {run.no_collector}: no collector takes hits there. Mend COLLECT_URL, which ends in /collect"
+            f"{url} answers {run.no_collector}: no collector takes hits there. Fix COLLECT_URL, which ends in /collect"
         )
     return run.account
 
@@ -125,12 +102,12 @@ def _batches(hits: Iterable[_Sent]) -> Iterator[list[_Sent]]:
     batch: list[_Sent] = []
     size = 0
     for hit in hits:
-        told = hit._replace(body=f'{hit.body[:-1]},"ua":{json.dumps(hit.user_agent)}}}')
-        length = len(told.body.encode()) + _QUEUE_TIME_BYTES
+        named = hit._replace(body=f'{hit.body[:-1]},"ua":{json.dumps(hit.user_agent)}}}')
+        length = len(named.body.encode()) + _QUEUE_TIME_BYTES
         if batch and (len(batch) == _COLLECTOR.max_batch_hits or size + length > _COLLECTOR.max_batch_bytes):
             yield batch
             batch, size = [], 0
-        batch.append(told)
+        batch.append(named)
         size += length
     if batch:
         yield batch
@@ -161,7 +138,7 @@ class _Pump:
         except OSError as error:
             raise PumpError(
                 f"nobody answers at {self._target.host}:{self._target.port} ({error.strerror or 'no answer'}): "
-                "start the collector with `make collect` in another terminal, or mend COLLECT_URL"
+                "start the collector with `make collect` in another terminal, or fix COLLECT_URL"
             ) from None
         self._started = time.monotonic()
         watch = asyncio.create_task(self._watch(on_progress))
@@ -253,19 +230,3 @@ def _fates(answer: Answer, count: int) -> list[tuple[int, str]]:
         if len(fates) == count:
             return fates
     return [(answer.status, f"{answer.status} {answer.body[:200].decode('utf-8', 'replace')}".strip())] * count
-
-
-def report(account: Account, url: str, name: str) -> Table:
-    """The account as a table."""
-    rate = account.sent / account.seconds if account.seconds else 0.0
-    table = Table(title=f"{name} to {url}", title_justify="left")
-    for column in ("sent", "accepted", "refused", "failed", "retries", "seconds", "hits/s"):
-        table.add_column(column, justify="right")
-    counts = (account.sent, account.accepted, account.refused, account.failed, account.retries)
-    table.add_row(*(f"{count:,}" for count in counts), f"{account.seconds:.1f}", f"{rate:,.0f}")
-    notes = [f"{count:,} x {reason}" for reason, count in account.reasons.most_common(5)]
-    if account.gave_up:
-        notes.append("gave up: the rest was not sent")
-    if notes:
-        table.caption = "\n".join(notes)
-    return table

@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from collector.errors import ExpectedError
 from simulations.config import DATES_AFTER, DATES_BEFORE
 from simulations.expectation import Figures
 from simulations.figures_by_hour import newcomers
@@ -26,7 +27,7 @@ LOOKBACK_DAYS = 30
 """How long somebody stays known (DESIGN 4.7)."""
 
 
-class TruthError(ValueError):
+class TruthError(ExpectedError):
     """A truth file that cannot be used, in one line that says what to do."""
 
 

@@ -78,6 +78,32 @@ def test_dagsters_private_modules_are_used_in_one_folder() -> None:
             assert not re.search(r"(?:from|import) dagster(?:_\w+)?\._", text), path.relative_to(ROOT)
 
 
+# Beside the settings themselves: entries that hand the environment to them, and what prepares that of a child.
+TOUCH_THE_ENVIRONMENT = {
+    "collector/__main__.py",
+    "collector/env_settings.py",
+    "collector/handler.py",
+    "collector/local_process.py",
+    "collector/redrive.py",
+    "collector/server.py",
+    "platform/commands/demo.py",
+    "platform/instance.py",
+    "platform/resources/dbt_project.py",
+    "platform/settings.py",
+}
+
+
+def test_the_environment_is_read_in_the_settings_alone() -> None:
+    """A variable that is read on the side is checked by nobody, is in no list of settings, and means another thing in a test."""
+    touching = {
+        f"{path.relative_to(ROOT)}"
+        for folder in ("collector", "simulations", "platform")
+        for path in modules(folder)
+        if re.search(r"os\.environ\b|os\.getenv|from os import .*environ", path.read_text(encoding="utf-8"))
+    }
+    assert touching == TOUCH_THE_ENVIRONMENT
+
+
 def test_lambda_needs_only_the_standard_library_and_boto3() -> None:
     """What the handler imports, directly or not, runs on a bare Lambda runtime."""
     queue, seen = ["handler"], set()

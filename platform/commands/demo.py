@@ -15,10 +15,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
-from pathlib import Path
 
 from rich.console import Console
 
+from collector.local_process import CollectorFailed, start_collector
 from ingestion_platform.automation.jobs import SIMULATE
 from ingestion_platform.commands.errors import CommandError
 from ingestion_platform.commands.locks import DEMO, only_one
@@ -30,8 +30,6 @@ from ingestion_platform.instance import open_instance
 from ingestion_platform.settings import Settings
 
 _HISTORY_DAYS = 7
-_SECONDS_TO_START = 30
-_SECONDS_TO_DRAIN = 60
 
 
 def demo(settings: Settings) -> None:
@@ -86,35 +84,13 @@ def pump(settings: Settings, out: Console) -> None:
 @contextmanager
 def _collector(settings: Settings, out: Console) -> Iterator[str]:
     """A collector on a free port; its address. Leaving drains its journal into the archive."""
-    log = settings.data_dir / "collector.log"
-    command = [sys.executable, "-m", "collector", "serve", "--port", "0", "--data-dir", f"{settings.data_dir}"]
-    with log.open("w") as lines:
-        process = subprocess.Popen(command, stdout=lines, stderr=subprocess.STDOUT)
     try:
-        address = _address(process, log)
-        out.print(f"A collector answers at {address}/collect.")
-        yield address
-    finally:
-        process.terminate()
+        collector = start_collector(settings.data_dir)
         try:
-            process.wait(_SECONDS_TO_DRAIN)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    if process.returncode != 0:
-        raise CommandError(f"the collector ended with code {process.returncode}: {_last_line(log)}")
-
-
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    until = time.monotonic() + _SECONDS_TO_START
-    while time.monotonic() < until and process.poll() is None:
-        for line in log.read_text().splitlines():
-            if line.startswith("collector listening on "):
-                return line.split()[3]
-        time.sleep(0.05)
-    raise CommandError(f"the collector did not start: {_last_line(log)} (log: {log})")
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text().strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+            out.print(f"A collector answers at {collector.url}/collect.")
+            yield collector.url
+        finally:
+            collector.stop()
+    except CollectorFailed as error:
+        # What the server said last says why.
+        raise CommandError(" ".join(f"{error}".split())[-400:]) from None

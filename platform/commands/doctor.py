@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
@@ -10,11 +9,12 @@ from datetime import date, timedelta
 from rich.console import Console
 
 from collector.archive_keys import parse_key
+from collector.errors import ExpectedError
 from ingestion_platform.commands.dev import HOST, port_is_free
 from ingestion_platform.dates import ONE_DAY, frozen_before, today
 from ingestion_platform.resources import environments
 from ingestion_platform.resources.dbt_project import read_manifest
-from ingestion_platform.settings import Environment, Settings
+from ingestion_platform.settings import Environment, Settings, credentials
 from simulations.config import STREAM
 
 # What each environment's clients read from the environment; a list in a list means "one of these".
@@ -33,7 +33,7 @@ CREDENTIALS: Mapping[Environment, tuple[tuple[str, ...], ...]] = {
 }
 
 
-class _Trouble(Exception):
+class _Trouble(ExpectedError):
     """What to do about a part that is not ok."""
 
 
@@ -141,15 +141,15 @@ def _port(name: str, command: str) -> Callable[[Settings], str]:
 
 
 def _credentials(settings: Settings) -> str:
-    wanted = CREDENTIALS[settings.environment]
-    absent = [" or ".join(names) for names in wanted if not any(os.environ.get(name) for name in names)]
+    wanted, given = CREDENTIALS[settings.environment], credentials()
+    absent = [" or ".join(names) for names in wanted if not any(given.get(name) for name in names)]
     if absent:
         raise _Trouble(f"set in the environment: {', '.join(absent)}")
     if not wanted:
         return "none needed"
     from ingestion_platform.resources.snowflake.check import check
 
-    return check(os.environ)
+    return check(given)
 
 
 def _alerts(settings: Settings) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from collector.errors import ExpectedError
+
 # What the system, DuckDB and SQLite say of a disk, a quota or a file size that is used up.
 _FULL = ("No space left on device", "File too large", "Disk quota exceeded", "database or disk is full")
 
@@ -13,7 +15,7 @@ _PERHAPS_FULL = "disk I/O error"
 _LITTLE_BYTES = 64_000_000
 
 
-class CommandError(Exception):
+class CommandError(ExpectedError):
     """A command cannot go on; the message is one line that says why and what to do."""
 
 

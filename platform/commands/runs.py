@@ -16,6 +16,7 @@ from dagster import AssetCheckSeverity, AssetKey, DagsterEvent, DagsterEventType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from collector.errors import ExpectedError
 from ingestion_platform.dagster_internals.in_process_runs import create_run
 from ingestion_platform.dates import Window
 from ingestion_platform.partitions import range_tags
@@ -24,7 +25,7 @@ from ingestion_platform.partitions import range_tags
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-class RunFailed(Exception):
+class RunFailed(ExpectedError):
     """A run did not go through; the message is one line that says why and where to look."""
 
 

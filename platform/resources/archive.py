@@ -17,9 +17,10 @@ from datetime import date
 from typing import NamedTuple, Protocol
 
 from collector.archive_keys import MARKER_KEY, parse_key
+from collector.errors import ExpectedError
 
 
-class ArchiveError(Exception):
+class ArchiveError(ExpectedError):
     """The archive cannot be read; the message says which object or folder and why, in one line."""
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from collector.errors import ExpectedError
 from ingestion_platform.dates import Window
 from ingestion_platform.settings import PROJECT_DIR
 
@@ -30,7 +31,7 @@ _PARTIAL_PARSE = "partial_parse.msgpack"
 Log = Callable[[str], None]
 
 
-class ModelsError(Exception):
+class ModelsError(ExpectedError):
     """dbt could not build what was asked. The first line of the message says which node and why."""
 
 

@@ -5,7 +5,6 @@ Nothing here opens, connects or reads a secret until a run asks for the resource
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 
 from ingestion_platform.resources.archive import Archive
@@ -13,7 +12,7 @@ from ingestion_platform.resources.dbt_project import DbtProject
 from ingestion_platform.resources.folder_archive import FolderArchive
 from ingestion_platform.resources.s3_archive import S3Archive
 from ingestion_platform.resources.warehouse import Warehouse
-from ingestion_platform.settings import Environment, Settings
+from ingestion_platform.settings import Environment, Settings, credentials
 
 
 def _folder(settings: Settings) -> Archive:
@@ -28,14 +27,13 @@ def _bucket(settings: Settings) -> Archive:
 def _duckdb(settings: Settings) -> Warehouse:
     from ingestion_platform.resources.duckdb.warehouse import MEMORY_LIMIT, DuckDBWarehouse
 
-    # The same setting is read by dbt_models/profiles.yml.
-    return DuckDBWarehouse(settings.warehouse_file, memory_limit=os.environ.get("DUCKDB_MEMORY_LIMIT", MEMORY_LIMIT))
+    return DuckDBWarehouse(settings.warehouse_file, memory_limit=settings.duckdb_memory_limit or MEMORY_LIMIT)
 
 
 def _snowflake(settings: Settings) -> Warehouse:
     from ingestion_platform.resources.snowflake.warehouse import SnowflakeWarehouse
 
-    return SnowflakeWarehouse.from_environment(os.environ)
+    return SnowflakeWarehouse.from_environment(credentials())
 
 
 ARCHIVES: Mapping[Environment, Callable[[Settings], Archive]] = {

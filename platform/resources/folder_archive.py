@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from uuid import uuid4
 
 from collector.archive_keys import DATA_PREFIX, MARKER_KEY, day_prefix, parse_key
+from collector.durable import make_folder, staged
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.archive import ArchiveError, ArchiveObject, is_passed_over, marker_bytes, marker_id
 
@@ -39,20 +38,13 @@ class FolderArchive:
 
     def mark(self, archive_id: str) -> str:
         path = self.root / MARKER_KEY
-        temporary = path.with_name(f".{path.name}.{uuid4().hex}")
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
+            make_folder(self.root)
+            with staged(path) as file:
                 file.write(marker_bytes(archive_id))
-                file.flush()
-                os.fsync(file.fileno())
-            # A link, unlike a rename, does not replace what another has written meanwhile.
-            with suppress(FileExistsError):
-                path.hardlink_to(temporary)
+                file.appear(replace=False)
         except OSError as error:
             raise ArchiveError(f"cannot write {path}: {error.strerror}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
         return self.marker() or archive_id
 
     def objects(self, start: date, end: date) -> list[ArchiveObject]:
@@ -73,13 +65,10 @@ class FolderArchive:
     def put(self, key: str, data: bytes) -> None:
         path = self.root / key
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-            with temporary.open("wb") as file:
+            make_folder(path.parent)
+            with staged(path) as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+                file.appear()
         except OSError as error:
             raise ArchiveError(f"cannot write {path}: {error.strerror}") from error
 

@@ -20,6 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
+from collector.errors import ExpectedError
 from ingestion_platform.dates import AFFECTED_AFTER, AFFECTED_BEFORE, Window
 from ingestion_platform.resources.archive import Archive
 
@@ -33,7 +34,7 @@ PUBLISHED = ("stats.overview_1h", "stats.overview_1d", "stats.revenue_1h", "stat
 """What `publish` writes."""
 
 
-class WarehouseError(Exception):
+class WarehouseError(ExpectedError):
     """The warehouse cannot do what was asked; the message says why and what to do, in one line."""
 
 

@@ -102,7 +102,7 @@ def test_settings_come_from_dotenv_and_the_environment_wins(tmp_path: Path) -> N
 def test_unset_and_empty_settings_have_their_defaults() -> None:
     """Make hands on empty variables."""
     for environment in ({}, dict.fromkeys(NAMES, "")):
-        settings = Settings.of(environment)
+        settings = Settings.read(environment)
         assert settings.collect_url == "http://127.0.0.1:8080/collect"
         assert (settings.n_events, settings.data_folder, settings.archive) == (5000, None, Path("data/archive"))
-    assert Settings.of({"COLLECTOR_PORT": "9000"}).collect_url == "http://127.0.0.1:9000/collect"
+    assert Settings.read({"COLLECTOR_PORT": "9000"}).collect_url == "http://127.0.0.1:9000/collect"

@@ -20,9 +20,10 @@ import pytest
 
 from collector.contract import queue_time_ms
 from collector.local_process import running_collector
+from simulations.account import Account
 from simulations.config import LIVE_TRACKING_PREFIX
 from simulations.connection import Target
-from simulations.pump import Account, PumpError, pump
+from simulations.pump import PumpError, pump
 from simulations.sources import MAX_SPAN_MS, LiveVisit, ages, generated_visits, source
 
 # What the server does with a request: gives a status and headers, or breaks off.
@@ -89,7 +90,7 @@ def archived(data: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("status", [301, 404, 405])
 def test_an_address_without_a_collector_ends_the_pump_at_once(status: int) -> None:
     """A path mistyped in COLLECT_URL was told 5,000 times over that it is not there, and counted as 5,000 refused hits."""
-    said = f"answers {status}: no collector takes hits there. Mend COLLECT_URL"
+    said = f"answers {status}: no collector takes hits there. Fix COLLECT_URL"
     with server(lambda hit, before: (status, {})) as (url, seen), pytest.raises(PumpError, match=said):
         pump(generated_visits(2_000, run=1), url, 2_000, concurrency=8)
     assert len(seen) <= 8
