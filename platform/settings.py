@@ -34,9 +34,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from collector.env_settings import Address, Day, EnvironmentSettings, one_of, whole_number
-from collector.settings import SettingsError
-
-__all__ = ["PROJECT_DIR", "Environment", "Settings", "SettingsError", "credentials", "read"]
+from collector.settings import SettingsError as SettingsError
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 

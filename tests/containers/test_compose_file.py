@@ -10,13 +10,13 @@ import pytest
 import yaml
 from compose_file import read, references
 
-from ingestion_platform.settings import PROJECT_DIR
+from ingestion_platform.settings import PROJECT_DIR, Settings
 
 DEPLOY = PROJECT_DIR / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
 PLATFORM = ("pools", "code", "webserver", "daemon")
-# Of a laptop: the local collector, the traffic that production does not simulate, and the address of `make dev`.
-LOCAL_ONLY = {"COLLECTOR_PORT", "DAGSTER_PORT", "COLLECT_URL", "N_EVENTS", "SIMULATED_HITS"}
+# Of a laptop: the local collector, the traffic that production does not simulate, the address of `make dev`, and DuckDB.
+LOCAL_ONLY = {"COLLECTOR_PORT", "DAGSTER_PORT", "COLLECT_URL", "N_EVENTS", "SIMULATED_HITS", "DUCKDB_MEMORY_LIMIT"}
 _NAME = r"[A-Z][A-Z0-9]*_[A-Z0-9_]+"
 _DIGEST = re.compile(r"\S+:\S+@sha256:[0-9a-f]{64}")
 
@@ -38,11 +38,11 @@ def documented() -> dict[str, bool]:
 
 def read_by_the_platform() -> set[str]:
     """What settings.py, the Snowflake connection and production's dbt profile read."""
-    settings = (PROJECT_DIR / "platform" / "settings.py").read_text()
+    settings = {f"{field.alias}" for field in Settings.model_fields.values()}
     connection = (PROJECT_DIR / "platform" / "resources" / "snowflake" / "connection.py").read_text()
     profile = (PROJECT_DIR / "dbt_models" / "profiles.yml").read_text()
     production = profile[profile.index("    production:") :]
-    found = {*re.findall(f'"({_NAME})"', settings), *re.findall('"(SNOWFLAKE_[A-Z_]+)"', connection)}
+    found = {*settings, *re.findall('"(SNOWFLAKE_[A-Z_]+)"', connection)}
     emulator = {"SNOWFLAKE_HOST", "SNOWFLAKE_PORT"}
     return (found | set(re.findall(f"env_var\\('({_NAME})'", production))) - LOCAL_ONLY - emulator
 
