@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+import duckdb
 import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
@@ -61,6 +62,8 @@ class ModelHarness:
 
     root: Path
     runner: dbtRunner
+    recorded: Any = None
+    """`recorded_dbt.RecordedDbt`: what dbt executes for a window is executed without dbt. None: dbt itself, in a new warehouse."""
     project: Path = DBT_PROJECT
     delivered: int = 0
     built: list[str] = field(default_factory=list)
@@ -68,6 +71,8 @@ class ModelHarness:
     def __post_init__(self) -> None:
         self.archive = FolderArchive(self.root / "archive")
         self.warehouse = DuckDBWarehouse(self.root / "warehouse.duckdb")
+        if self.recorded is not None:
+            shutil.copy(self.recorded.template(), self.warehouse.path)
 
     def deliver(self, records: Sequence[Mapping[str, Any] | bytes], arrived: datetime | None = None) -> str:
         """Put one object into the archive; it arrives a minute after its last record unless told otherwise. Returns its key."""
@@ -87,7 +92,10 @@ class ModelHarness:
         self.load(start, end)
         latest_load_id = self.warehouse.latest_load_id()
         self.warehouse.parse_user_agents(start, end)
-        self.dbt("run", start, end, "--select", *select)
+        if self.recorded is not None:
+            self.recorded.run(self.warehouse.path, start, end, select)
+        else:
+            self.dbt("run", start, end, "--select", *select)
         self.warehouse.record_build([name.partition(".")[2] for name in MODELS], start, end, latest_load_id)
 
     def dbt(self, command: str, start: date, end: date, *more: str) -> None:
@@ -130,16 +138,61 @@ def dbt_runner() -> dbtRunner:
     return dbtRunner()
 
 
+def _module(name: str) -> Any:
+    """A module beside this one: tests are no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def recorded(dbt_runner: dbtRunner) -> Any:
+    """What dbt executes for windows of each length, recorded when it is first needed."""
+    reference = date(2033, 2, 3)
+
+    def make(path: Path) -> None:
+        """A warehouse whose models were built of one hit, and then of none."""
+        harness = ModelHarness(path.parent, dbt_runner)
+        when = datetime(reference.year, reference.month, reference.day, 10, tzinfo=UTC)
+        key = harness.deliver([record(when)])
+        harness.build(reference, reference + timedelta(days=1))
+        harness.dbt("run", reference, reference + timedelta(days=1), "--select", "tag:live")
+        (harness.archive.root / key).unlink()
+        harness.warehouse.load(
+            harness.archive, *load_window(Window(reference, reference + timedelta(days=1))), remove=[key]
+        )
+        harness.build(reference, reference + timedelta(days=1))
+        with duckdb.connect(f"{path}") as connection:
+            for table in (
+                *MODELS,
+                "raw.load_history",
+                "raw.build_history",
+                "raw.event_date_changes",
+                "raw.archives",
+                "events.user_agents",
+            ):
+                connection.execute(f"delete from {table}")
+
+    def build(path: Path, start: date, end: date, select: Sequence[str]) -> None:
+        ModelHarness(path.parent, dbt_runner).dbt("run", start, end, "--select", *select)
+
+    return _module("recorded_dbt").RecordedDbt(make, build)
+
+
 @pytest.fixture
-def make_bench(tmp_path_factory: pytest.TempPathFactory, dbt_runner: dbtRunner) -> Iterator[Callable[[], ModelHarness]]:
-    """Makes as many separate benches as a test wants."""
+def make_bench(
+    tmp_path_factory: pytest.TempPathFactory, dbt_runner: dbtRunner, recorded: Any
+) -> Iterator[Callable[..., ModelHarness]]:
+    """Makes as many separate benches as a test wants; `by_dbt` lets dbt itself build every window in a new warehouse."""
     folder = tmp_path_factory.mktemp("bench")
     made: list[ModelHarness] = []
 
-    def make() -> ModelHarness:
+    def make(by_dbt: bool = False) -> ModelHarness:
         root = folder / str(len(made))
         root.mkdir()
-        made.append(ModelHarness(root, dbt_runner))
+        made.append(ModelHarness(root, dbt_runner, None if by_dbt else recorded))
         return made[-1]
 
     yield make
@@ -147,7 +200,7 @@ def make_bench(tmp_path_factory: pytest.TempPathFactory, dbt_runner: dbtRunner) 
 
 
 @pytest.fixture
-def bench(make_bench: Callable[[], ModelHarness]) -> ModelHarness:
+def bench(make_bench: Callable[..., ModelHarness]) -> ModelHarness:
     return make_bench()
 
 
@@ -163,10 +216,6 @@ def _at() -> Callable[[str], datetime]:
 
 @pytest.fixture(scope="session")
 def fuzz_lines() -> Callable[[int, int, int], Iterator[bytes]]:
-    """`line_fuzz.lines`: tests are no package, so that it is loaded by its path."""
-    spec = importlib.util.spec_from_file_location("line_fuzz", Path(__file__).with_name("line_fuzz.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    made: Callable[[int, int, int], Iterator[bytes]] = module.lines
+    """`line_fuzz.lines`."""
+    made: Callable[[int, int, int], Iterator[bytes]] = _module("line_fuzz").lines
     return made

@@ -362,8 +362,9 @@ def test_live_views_show_what_the_marts_lack(bench, record, at) -> None:
     assert bench.rows("select count(*) from events.logs") == [(3,)]
 
 
-def test_a_warehouse_of_an_earlier_version_is_built_on(bench, record, at) -> None:
+def test_a_warehouse_of_an_earlier_version_is_built_on(make_bench, record, at) -> None:
     """A column that a model gained stands at the table's end, and ids of raw rows were text: marts and live views read both."""
+    bench = make_bench(by_dbt=True)
     bench.deliver([record(at("2026-01-10 10:00"), cid="alice")])
     bench.build(DAY, NEXT)
     with duckdb.connect(str(bench.warehouse.path)) as connection:
