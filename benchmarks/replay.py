@@ -257,7 +257,7 @@ def type_lines(archive: Path, database: Path, start: date, end: date) -> int:
     insert, found = _JSON_COLUMN.subn("", duckdb_sql.INSERT_LOGS)
     if found != 1:
         raise BenchmarkError(
-            "duckdb_sql.INSERT_LOGS has no line `... as data,`; mend _JSON_COLUMN in benchmarks/replay.py"
+            "duckdb_sql.INSERT_LOGS has no line `... as data,`; fix _JSON_COLUMN in benchmarks/replay.py"
         )
     source = FolderArchive(archive)
     with duckdb.connect(str(database), config={"preserve_insertion_order": "false"}) as connection:

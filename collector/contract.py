@@ -190,20 +190,20 @@ def invalid_parameters(hit: Mapping[str, Any]) -> dict[str, str]:
 @lru_cache(maxsize=1024)
 def _plain_length(name: str) -> int:
     """How long an ASCII value of a parameter may be and fit whatever it says; -1 where that depends on the value."""
-    found = find_parameter(name)
-    if found is None:
+    known = find_parameter(name)
+    if known is None:
         return sys.maxsize
-    parameter, in_bounds = found
+    parameter, in_bounds = known
     if not in_bounds or parameter.kind is not Kind.TEXT or name in CHOICES:
         return -1
     return sys.maxsize if parameter.max_bytes is None else parameter.max_bytes
 
 
 def _expectation_missed(name: str, value: Any) -> str | None:
-    found = find_parameter(name)
-    if found is None or value == "":
+    known = find_parameter(name)
+    if known is None or value == "":
         return None
-    (_, _, kind, max_bytes), in_bounds = found
+    (_, _, kind, max_bytes), in_bounds = known
     if not in_bounds:
         return "index"
     if not isinstance(value, str):

@@ -6,7 +6,7 @@ A journal is a file of groups, each the lines of all the records that one sync m
 
 Its file name carries what must outlive its process: `<first record, epoch ms>-<uuid>.journal` while it grows, then
 `<first record>-<uuid>.<sealed at, epoch s>.sealed`, from which its object's key follows. Whoever writes or delivers a
-journal holds a lock on it, so that several processes can share the folder and orphans can be told from others' files.
+journal holds a lock on it, so that several processes can share the folder and orphans can be distinguished from others' files.
 
 A group that the file's end cuts short was never acknowledged (its write had not returned) and is passed over. Whatever
 else cannot be read is damage, and only the operator may decide to go on without it (`DamagedJournal`).
@@ -175,11 +175,11 @@ def _is_cut_short(rest: memoryview) -> bool:
 
 def _next_group(content: memoryview, position: int) -> int | None:
     data = bytes(content[position:])
-    found = data.find(_MAGIC)
-    while found >= 0:
-        if _group_at(content, position + found) is not None:
-            return position + found
-        found = data.find(_MAGIC, found + 1)
+    offset = data.find(_MAGIC)
+    while offset >= 0:
+        if _group_at(content, position + offset) is not None:
+            return position + offset
+        offset = data.find(_MAGIC, offset + 1)
     return None
 
 

@@ -17,8 +17,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -132,29 +131,6 @@ class LocalDeliveryStream:
                 "oldest_undelivered_seconds": max(0.0, (now_ms - oldest) / 1000),
             },
         }
-
-    # -- Firehose's calls, for whoever holds a client --------------------------------------------------------------
-    def put_record(self, *, DeliveryStreamName: str, Record: Mapping[str, bytes]) -> dict[str, Any]:  # noqa: N803
-        """Firehose's PutRecord: returns once the record is durable; raises OSError where it is not."""
-        response = self.put_record_batch(DeliveryStreamName=DeliveryStreamName, Records=[Record])
-        if response["FailedPutCount"]:
-            raise OSError(response["RequestResponses"][0]["ErrorMessage"])
-        return {"RecordId": response["RequestResponses"][0]["RecordId"], "Encrypted": False}
-
-    def put_record_batch(
-        self,
-        *,
-        DeliveryStreamName: str,  # noqa: N803
-        Records: Sequence[Mapping[str, bytes]],  # noqa: N803
-    ) -> dict[str, Any]:
-        """Firehose's PutRecordBatch: returns once all records are durable, or tells that none is."""
-        waiter: Future[bool] = Future()
-        self.submit([([record["Data"] for record in Records], waiter)])
-        if waiter.result():
-            outcomes = [{"RecordId": f"{DeliveryStreamName}-{position}"} for position in range(len(Records))]
-            return {"FailedPutCount": 0, "Encrypted": False, "RequestResponses": outcomes}
-        failure = {"ErrorCode": "ServiceUnavailableException", "ErrorMessage": self._refusing or "the stream is closed"}
-        return {"FailedPutCount": len(Records), "Encrypted": False, "RequestResponses": [failure] * len(Records)}
 
     # -- the commit's thread ---------------------------------------------------------------------------------------
     def _commit_loop(self) -> None:

@@ -34,7 +34,7 @@ Cut = Callable[[Any], str]
 
 
 class _Unreadable(ValueError):
-    """It mentions an address that cannot be told from the rest."""
+    """It mentions an address that cannot be distinguished from the rest."""
 
 
 def scrub(payload: str, cut: Cut) -> str | None:

@@ -108,9 +108,9 @@ def _telling_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _scrub_names(fields: dict[str, Any], names: Iterable[str], mode: IpMode, words: set[str]) -> None:
     for name in names:
-        found = words_in(name)
-        words |= found
-        if "uip" in found:
+        in_name = words_in(name)
+        words |= in_name
+        if "uip" in in_name:
             stored = stored_override(fields[name], mode)
             if stored is None:
                 del fields[name]

@@ -1,7 +1,7 @@
 """The archive record: one JSON object a line, whole enough that everything downstream can be rebuilt from it.
 
 `build_record` makes the record of an accepted hit, `build_rejected` that of a refused one (so that it can be counted
-and, once the rule is mended, replayed); `encode` gives the line. The caller passes the event id and both times, so the
+and, once the rule is fixed, replayed); `encode` gives the line. The caller passes the event id and both times, so the
 same arguments always give the same bytes: the simulator writes past days with these very functions.
 
 What arrives here is already fit for disk: addresses truncated and headers picked (`collector.privacy`).

@@ -54,8 +54,8 @@ class UserAgent(NamedTuple):
 
 def parse_user_agent(text: str) -> UserAgent:
     """Parse one User-Agent string."""
-    found = parse(text)
-    browser, system, device = found.user_agent, found.os, found.device
+    parsed = parse(text)
+    browser, system, device = parsed.user_agent, parsed.os, parsed.device
     reason = _bot_reason(text, device.family if device else None)
     return UserAgent(
         user_agent_id=str(uuid5(NAMESPACE, text)),

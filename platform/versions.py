@@ -64,7 +64,7 @@ def outdated(instance: DagsterInstance, current: Mapping[AssetKey, str]) -> dict
 
     An asset without partitions that was never made is outdated as well; a partition that was never made is not.
     """
-    found: dict[AssetKey, set[str | None]] = {}
+    partitions: dict[AssetKey, set[str | None]] = {}
     storage = instance.event_log_storage
     for key, version in current.items():
         newest = storage.get_latest_storage_id_by_partition(key, DagsterEventType.ASSET_MATERIALIZATION)
@@ -77,8 +77,8 @@ def outdated(instance: DagsterInstance, current: Mapping[AssetKey, str]) -> dict
             versions = {None: _code_version(event.asset_materialization if event is not None else None)}
         old = {partition for partition, made_by in versions.items() if made_by != version}
         if old:
-            found[key] = old
-    return found
+            partitions[key] = old
+    return partitions
 
 
 def _code_version(materialization: AssetMaterialization | None) -> str | None:

@@ -50,7 +50,7 @@ class Article(NamedTuple):
 def is_present(folder: Path) -> bool:
     """Whether the data set is in `folder`. Raises CoveoError where the folder is missing or only half there."""
     if not folder.is_dir():
-        raise CoveoError(f"DATA_FOLDER is {folder}, which is no folder: mend it, or unset it for generated traffic")
+        raise CoveoError(f"DATA_FOLDER is {folder}, which is no folder: fix it, or unset it for generated traffic")
     missing = [name for name in (BROWSING, CATALOG) if not (folder / name).is_file()]
     if len(missing) == 1:
         raise CoveoError(f"{folder} has no {missing[0]}: add it, or unset DATA_FOLDER for generated traffic")
@@ -61,26 +61,26 @@ def sessions(folder: Path, block_rows: int = BLOCK_ROWS) -> Iterator[list[Browsi
     """The events of each session, in order of time. Raises CoveoError for a missing column or an unreadable row."""
     rows = _rows(folder / BROWSING, _BROWSING_COLUMNS)
     while block := list(islice(rows, block_rows)):
-        found: dict[str, list[BrowsingEvent]] = {}
+        by_session: dict[str, list[BrowsingEvent]] = {}
         for line, (session, kind, action, sku, at, url) in block:
             if not (at.isascii() and at.isdigit()):
                 raise CoveoError(f"{folder / BROWSING}, line {line}: server_timestamp_epoch_ms is {at!r}, not a number")
             event = BrowsingEvent(session, kind == "pageview", action, sku, int(at), url)
-            found.setdefault(session, []).append(event)
-        for events in found.values():
+            by_session.setdefault(session, []).append(event)
+        for events in by_session.values():
             events.sort(key=lambda event: event.at)
             yield events
 
 
 def catalog(folder: Path) -> dict[str, Article]:
     """Every product's article by its SKU. Raises CoveoError for a missing column or an unreadable row."""
-    found = {}
+    articles = {}
     for line, (sku, category, bucket) in _rows(folder / CATALOG, _CATALOG_COLUMNS):
         try:
-            found[sku] = Article(category, round(float(bucket)) if bucket else None)
+            articles[sku] = Article(category, round(float(bucket)) if bucket else None)
         except (ValueError, OverflowError):
             raise CoveoError(f"{folder / CATALOG}, line {line}: price_bucket is {bucket!r}, not a number") from None
-    return found
+    return articles
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:

@@ -61,11 +61,11 @@ def figures(plan: DayPlan, delivered: list[Delivery]) -> dict[str, Figures]:
     bots = count(bot)
     shops = [count(shop == number) for number in range(len(SHOPS))]
     statistics = figures_by_hour(plan, epoch_ms(first_day), days, ~retry, repeat, starts, session)
-    found = {}
+    by_date = {}
     for index, until in enumerate(arrival):
         if until is None:
             continue
-        found[(first_day + timedelta(days=index)).isoformat()] = {
+        by_date[(first_day + timedelta(days=index)).isoformat()] = {
             "total": total[index],
             "bots": bots[index],
             "by_tracking_id": {
@@ -77,44 +77,44 @@ def figures(plan: DayPlan, delivered: list[Delivery]) -> dict[str, Figures]:
             "rejected": int(refused[index]),
             "arrives_until": until.isoformat(),
         }
-    return found
+    return by_date
 
 
 def arrivals(delivered: list[Delivery]) -> dict[str, dict[str, int]]:
     """The books of each arrival date (ISO): objects, lines, and of the lines accepted, rejected and malformed ones."""
-    found: dict[str, Counter[str]] = {}
+    by_date: dict[str, Counter[str]] = {}
     for delivery in delivered:
-        books = found.setdefault(_day_of(delivery.arrives).isoformat(), Counter())
+        books = by_date.setdefault(_day_of(delivery.arrives).isoformat(), Counter())
         accepted, rejected, malformed = np.bincount(delivery.kinds, minlength=3).tolist()
         books.update(objects=1, lines=len(delivery.kinds), accepted=accepted, rejected=rejected, malformed=malformed)
-    return {day: dict(books) for day, books in sorted(found.items())}
+    return {day: dict(books) for day, books in sorted(by_date.items())}
 
 
 def client_retries(plan: DayPlan) -> Flags:
-    """Which hits repeat an earlier one of the same client and `z`, received at most 24 h before: here `z` tells the content, too."""
+    """Which hits repeat an earlier one of the same client and `z`, received at most 24 h before: here `z` identifies the content, too."""
     hits = plan.hits
-    found = np.zeros(len(hits.z), bool)
+    retries = np.zeros(len(hits.z), bool)
     order = np.lexsort((hits.received, hits.z))
     same = np.diff(hits.z[order]) == 0
     soon = np.diff(hits.received[order]) <= _RETRY_WINDOW_MS
-    found[order[1:]] = same & soon
-    return found
+    retries[order[1:]] = same & soon
+    return retries
 
 
 def repeat_purchases(plan: DayPlan, kept: Flags) -> Flags:
     """Which purchases repeat the transaction of an earlier one that is no bot's (a generation spans less than the 30 days' lookback)."""
     hits = plan.hits
-    found = np.zeros(len(hits.z), bool)
+    repeats = np.zeros(len(hits.z), bool)
     seen = set()
     rows = np.flatnonzero(kept & (hits.kind == KIND["purchase"]))
     for row in rows[np.lexsort((hits.received[rows], hits.event_at[rows]))].tolist():
         # Within a shop a transaction belongs to one original hit, whatever blanks are around it.
         origin = int(hits.origin[row])
         if plan.orders[origin].transaction_id is not None:
-            found[row] = origin in seen
+            repeats[row] = origin in seen
             if not plan.visits.bot[int(hits.visit[row])]:
                 seen.add(origin)
-    return found
+    return repeats
 
 
 def sessions(plan: DayPlan, kept: Flags) -> tuple[Flags, Ints]:

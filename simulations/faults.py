@@ -130,13 +130,13 @@ def deliveries(plan: DayPlan) -> list[Delivery]:
     rows, slots, kinds = rows[order], slots[order], kinds[order]
     starts = np.flatnonzero(np.diff(slots, prepend=-1))
     arrives = _arrivals(plan, draws, slots[starts] * width)
-    found: list[Delivery] = []
+    delivered: list[Delivery] = []
     edges = [*starts.tolist(), len(rows)]
     for start, end, at in zip(edges[:-1], edges[1:], arrives.tolist(), strict=True):
         for low in range(start, end, _MOST_LINES):
             high = min(low + _MOST_LINES, end)
-            found.append(Delivery(len(found), at, kinds[low:high], rows[low:high]))
-    return found
+            delivered.append(Delivery(len(delivered), at, kinds[low:high], rows[low:high]))
+    return delivered
 
 
 def _arrivals(plan: DayPlan, draws: Draws, starts: Ints) -> Ints:

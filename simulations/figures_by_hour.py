@@ -45,11 +45,11 @@ class _Groups:
         self._keys = [
             (at // DAY_MS * len(PERIODS) + period) * len(SHOPS) + shop for period in (at % DAY_MS // HOUR_MS, 24)
         ]
-        self.found: list[dict[str, Any]] = [{} for _ in range(self.size)]
+        self.figures: list[dict[str, Any]] = [{} for _ in range(self.size)]
 
     def of(self, row: int) -> Iterator[dict[str, Any]]:
         """The figures of the groups of a hit."""
-        return (self.found[int(keys[row])] for keys in self._keys)
+        return (self.figures[int(keys[row])] for keys in self._keys)
 
     def count(self, name: str, rows: Ints) -> None:
         """How many `rows` there are."""
@@ -64,7 +64,7 @@ class _Groups:
 
     def _put(self, name: str, counts: Any) -> None:
         for group in np.flatnonzero(counts).tolist():
-            self.found[group][name] = int(counts[group])
+            self.figures[group][name] = int(counts[group])
 
 
 def figures_by_hour(
@@ -114,7 +114,7 @@ def _visitors(plan: DayPlan, groups: _Groups, kept: Flags) -> list[dict[str, dic
     user = audience.user_numbers(visits.person, visits.luck, visits.bot)[hits.visit]
     rows = np.flatnonzero(~visits.bot[hits.visit])
     rows = rows[np.lexsort((groups.at[rows],))]
-    found: list[dict[str, dict[str, dict[str, int]]]] = [{} for _ in range(groups.days)]
+    seen: list[dict[str, dict[str, dict[str, int]]]] = [{} for _ in range(groups.days)]
     for kind, number, there in (
         ("clients", visitor, rows),
         ("users", user.astype(np.uint64), rows[user[rows] >= 0]),
@@ -138,11 +138,11 @@ def _visitors(plan: DayPlan, groups: _Groups, kept: Flags) -> list[dict[str, dic
         groups.count(f"count_new_{kind}", at_row[once & is_debut & (hours >= 0)])
         for index in np.flatnonzero(~once).tolist():
             row = int(met[index])
-            by_kind = found[int(day[row])].setdefault(
+            by_kind = seen[int(day[row])].setdefault(
                 SHOPS[int(shop[row])].tracking_id(plan.live), {"clients": {}, "users": {}}
             )
             by_kind[kind][f"{int(number[row])}"] = int(hours[index])
-    return found
+    return seen
 
 
 def newcomers(
@@ -150,16 +150,16 @@ def newcomers(
     before: Sequence[Mapping[str, Mapping[str, Mapping[str, int]]]],
 ) -> dict[str, dict[str, dict[str, int]]]:
     """count_new_clients and count_new_users of a date by tracking id and period, from `seen` of it and of the dates before it."""
-    found: dict[str, dict[str, dict[str, int]]] = {}
+    new: dict[str, dict[str, dict[str, int]]] = {}
     for tracking_id, kinds in today.items():
         for kind, ids in kinds.items():
             known = set().union(*(date[tracking_id][kind] for date in before if tracking_id in date))
             for name, hour in ids.items():
                 if hour >= 0 and name not in known:
                     for period in (PERIODS[hour], WHOLE_DAY):
-                        figures = found.setdefault(tracking_id, {}).setdefault(period, {})
+                        figures = new.setdefault(tracking_id, {}).setdefault(period, {})
                         figures[f"count_new_{kind}"] = figures.get(f"count_new_{kind}", 0) + 1
-    return found
+    return new
 
 
 def _money(plan: DayPlan, groups: _Groups, purchases: list[int]) -> None:
@@ -180,8 +180,8 @@ def _add(figures: dict[str, Any], currency: str, amounts: dict[str, int]) -> Non
 
 
 def _by_date(plan: DayPlan, groups: _Groups, days: int) -> list[dict[str, dict[str, dict[str, Any]]]]:
-    found: list[dict[str, dict[str, dict[str, Any]]]] = [{} for _ in range(days)]
-    for group, figures in enumerate(groups.found):
+    by_date: list[dict[str, dict[str, dict[str, Any]]]] = [{} for _ in range(days)]
+    for group, figures in enumerate(groups.figures):
         if figures:
             rest, shop = divmod(group, len(SHOPS))
             day, period = divmod(rest, len(PERIODS))
@@ -194,5 +194,5 @@ def _by_date(plan: DayPlan, groups: _Groups, days: int) -> list[dict[str, dict[s
             }
             bought = figures.pop("bought", {})
             figures |= ({"money": money} if money else {}) | ({"bought": dict(bought)} if bought else {})
-            found[day].setdefault(SHOPS[shop].tracking_id(plan.live), {})[PERIODS[period]] = figures
-    return found
+            by_date[day].setdefault(SHOPS[shop].tracking_id(plan.live), {})[PERIODS[period]] = figures
+    return by_date

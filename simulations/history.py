@@ -36,13 +36,12 @@ _OBJECT_IDS = uuid.UUID("5f0cb2ae-9a0f-4a55-8d4b-3a8a2f3c7e11")
 
 @dataclass(frozen=True)
 class DayReport:
-    """What writing a date came to; `arrival_dates` are those under which objects lie."""
+    """What writing a date came to."""
 
     day: date
     objects: int
     lines: int
     bytes: int
-    arrival_dates: tuple[date, ...]
 
 
 def write_day(
@@ -70,7 +69,7 @@ def write_day(
     content = {"day": day.isoformat(), "config": config.as_dict(), "dates": figures(plan, delivered), "arrivals": books}
     finish(truth_folder, day, content)
     lines = sum(len(delivery.rows) for delivery in delivered)
-    return DayReport(day, len(delivered), lines, size, tuple(map(date.fromisoformat, books)))
+    return DayReport(day, len(delivered), lines, size)
 
 
 def _store(plan: DayPlan, delivered: list[Delivery], put: Put) -> int:

@@ -129,23 +129,23 @@ def _action(
     action = events[0].action
     if not action:
         return {}
-    found = {"pa": action, "cu": currency}
+    parameters = {"pa": action, "cu": currency}
     if not events[0].is_pageview:
-        found |= {"ec": "ecommerce", "ea": action}
+        parameters |= {"ec": "ecommerce", "ea": action}
     total = 0
     for i, event in enumerate(events, 1):
         article = articles.get(event.sku, Article("", None))
-        found[f"pr{i}id"] = event.sku
-        found[f"pr{i}qt"] = "1"
+        parameters[f"pr{i}id"] = event.sku
+        parameters[f"pr{i}qt"] = "1"
         if article.category:
-            found[f"pr{i}ca"] = article.category
+            parameters[f"pr{i}ca"] = article.category
         if article.price_bucket is not None:
             price = exchange(_price(event.sku, article.price_bucket), currency)
-            found[f"pr{i}pr"] = money(price, currency)
+            parameters[f"pr{i}pr"] = money(price, currency)
             total += price
     if action == "purchase":
-        found |= {"ti": transaction_id, "tr": money(total, currency)}
-    return found
+        parameters |= {"ti": transaction_id, "tr": money(total, currency)}
+    return parameters
 
 
 def _price(sku: str, bucket: int) -> int:

@@ -118,10 +118,10 @@ def expected(folder: Path, start: date, end: date, loaded_before: date | None = 
         if file.with_suffix(_UNFINISHED).exists():
             unfinished.update(day + timedelta(days=offset) for offset in range(-DATES_BEFORE, DATES_AFTER + 1))
         if file.exists():
-            for text, found in read(file)["dates"].items():
+            for text, figures in read(file)["dates"].items():
                 event_date = date.fromisoformat(text)
-                dates[event_date] = _sum(dates.get(event_date, {}), found)
-                if "statistics" not in found:
+                dates[event_date] = _sum(dates.get(event_date, {}), figures)
+                if "statistics" not in figures:
                     silent.add(event_date)
         day += timedelta(days=1)
     # Books reach as far as objects can be late: every generation counts.
@@ -140,18 +140,18 @@ def expected(folder: Path, start: date, end: date, loaded_before: date | None = 
             new = newcomers(dates[day]["seen"], [dates[one]["seen"] for one in before if one in dates])
             statistics = _sum(made[day].statistics, new)
             made[day] = replace(made[day], statistics=statistics, lookback_complete=True)
-    return Expected({day: found for day, found in made.items() if day >= start}, dict(sorted(arrivals.items())))
+    return Expected({day: whole for day, whole in made.items() if day >= start}, dict(sorted(arrivals.items())))
 
 
 def _expected_date(
-    day: date, found: Mapping[str, Any] | None, unfinished: bool, loaded_before: date | None, silent: bool
+    day: date, written: Mapping[str, Any] | None, unfinished: bool, loaded_before: date | None, silent: bool
 ) -> ExpectedDate:
-    if found is None:
+    if written is None:
         return ExpectedDate(day, not unfinished, None, {}, {}, {}, 0)
-    until = date.fromisoformat(found["arrives_until"])
+    until = date.fromisoformat(written["arrives_until"])
     complete = not unfinished and (loaded_before is None or until < loaded_before)
-    statistics = None if silent else found["statistics"]
-    figures = (found["total"], found["bots"], found["by_tracking_id"], found["rejected"], statistics)
+    statistics = None if silent else written["statistics"]
+    figures = (written["total"], written["bots"], written["by_tracking_id"], written["rejected"], statistics)
     return ExpectedDate(day, complete, until, *figures)
 
 

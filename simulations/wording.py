@@ -68,7 +68,7 @@ class Wording:
         if luck // 5 % 3 == 0 and not shop.is_app and not is_bot:
             outside = text(audience.REFERRERS[luck // 7 % len(audience.REFERRERS)])
 
-        found = self.visits[number] = VisitText(
+        visit = self.visits[number] = VisitText(
             shop=shop_number,
             currency=visits.currency(number),
             user_agent=agent,
@@ -86,7 +86,7 @@ class Wording:
             campaign_query=query,
             referrer=outside,
         )
-        return found
+        return visit
 
     def _campaign(self, number: int, luck: int) -> tuple[str, str]:
         """A campaign as parameters of every hit, or as a query of the first page's address."""
@@ -113,12 +113,12 @@ class Wording:
             article = product(location - len(PAGES))
             path, title = f"/p/{article.sku}/{article.name.replace(' ', '-')}", article.name
         if shop.is_app:
-            found = PageText("null", f'"an":{text(shop.name)},"av":"4.2.1","cd":{text(title)},')
+            page = PageText("null", f'"an":{text(shop.name)},"av":"4.2.1","cd":{text(title)},')
         else:
             address = text(f"https://{shop.host}{path}")
-            found = PageText(address, f'"dl":{address},"dt":{text(f"{title} | {shop.name}")},')
-        self.pages[shop_number, location] = found
-        return found
+            page = PageText(address, f'"dl":{address},"dt":{text(f"{title} | {shop.name}")},')
+        self.pages[shop_number, location] = page
+        return page
 
     def product(self, number: int, currency: str, index: int = 1) -> str:
         """The parameters of a product, as the `index`-th of its hit."""
@@ -128,14 +128,14 @@ class Wording:
                 return known
         article = product(number)
         pr = f'"pr{index}'
-        found = (
+        parameters = (
             f'{pr}id":"{article.sku}",{pr}nm":{text(article.name)},{pr}br":{text(article.brand)},'
             f'{pr}ca":{text(article.category)},{pr}va":"{article.variant}",'
             f'{pr}pr":"{money(exchange(article.cents, currency), currency)}",'
         )
         if index == 1:
-            self._products[number, currency] = found
-        return found
+            self._products[number, currency] = parameters
+        return parameters
 
 
 def landing(page: PageText, query: str) -> PageText:

@@ -104,4 +104,4 @@ class SettingReader:
             if key.startswith("clickstream:")
         }
         for key in sorted(given - self._known):
-            refuse(key, f"is no setting of this program: remove it with `pulumi config rm {key}`, or mend its spelling")
+            refuse(key, f"is no setting of this program: remove it with `pulumi config rm {key}`, or fix its spelling")

@@ -48,17 +48,19 @@ def archive_versions(archive: Archive, start: date, end: date | None = None) -> 
     if not dates:
         return {}
     objects = archive.objects(dates[0], dates[-1] + ONE_DAY)
-    return {day: data_version(found) for day, found in groupby(objects, lambda item: item.arrival_date)}
+    return {day: data_version(of_day) for day, of_day in groupby(objects, lambda item: item.arrival_date)}
 
 
 def passed_over(archive: Archive, start: date) -> dict[str, str]:
     """What lies below the data prefix and is never loaded, with the reason: keys of another layout, and dates before the first partition."""
-    found = dict.fromkeys(archive.passed_over(), "no object of the layout stream_data/YYYY/MM/DD/HH/<name>.gz")
+    reasons = dict.fromkeys(archive.passed_over(), "no object of the layout stream_data/YYYY/MM/DD/HH/<name>.gz")
     early = [day for day in archive.dates() if day < start]
     if early:
         why = f"before PARTITIONS_START={start}"
-        found |= {item.key: why for item in archive.objects(early[0], early[-1] + ONE_DAY) if item.arrival_date < start}
-    return found
+        reasons |= {
+            item.key: why for item in archive.objects(early[0], early[-1] + ONE_DAY) if item.arrival_date < start
+        }
+    return reasons
 
 
 def listed(passed: Mapping[str, str], most: int = 20) -> str:
@@ -72,7 +74,7 @@ def observed_versions(instance: DagsterInstance) -> Mapping[str, str]:
     tags = instance.event_log_storage.get_latest_tags_by_partition(
         ARCHIVE_EVENTS, DagsterEventType.ASSET_OBSERVATION, [DATA_VERSION_TAG]
     )
-    return {key: found[DATA_VERSION_TAG] for key, found in tags.items() if DATA_VERSION_TAG in found}
+    return {key: of_key[DATA_VERSION_TAG] for key, of_key in tags.items() if DATA_VERSION_TAG in of_key}
 
 
 def changed_versions(

@@ -91,8 +91,11 @@ def bodies(warehouse: Warehouse, window: Window) -> list[PartitionCheck]:
             if body is not None:
                 read[day] += 1
                 made = dict(zip(_COLUMNS, columns, strict=True))
-                found = [*_hit_differences(body, made), *_product_differences(body, made, is_repeat, products[log_id])]
-                wrong[day] += [f"hit {event_id}: {one}" for one in found]
+                differences = [
+                    *_hit_differences(body, made),
+                    *_product_differences(body, made, is_repeat, products[log_id]),
+                ]
+                wrong[day] += [f"hit {event_id}: {one}" for one in differences]
     return [_result(day, read[day], sorted(wrong[day])) for day in window.days]
 
 
@@ -154,9 +157,9 @@ def _product_differences(
 ) -> Iterator[str]:
     fields: dict[int, dict[str, str]] = defaultdict(dict)
     for name, value in body.items():
-        found = _PRODUCT.fullmatch(name)
-        if found and int(found[1]) <= 200:
-            fields[int(found[1])][found[2]] = value
+        product = _PRODUCT.fullmatch(name)
+        if product and int(product[1]) <= 200:
+            fields[int(product[1])][product[2]] = value
     if made["product_action"] is None or (is_repeat and made["product_action"] == "purchase"):
         wanted = {}
     elif all(map(_has_one_reading, fields.values())):

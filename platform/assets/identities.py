@@ -16,7 +16,7 @@
     siblings      a day = its hours, all = every property, the money of overview = that of revenue
 
 Each is a statement of plain SQL in sql/ with two relations, `made` (what is there) and `must` (what it must be, counted
-another way): the macros that it guards are not used, or both would be wrong together. Rows that only one of them has are told
+another way): the macros that it guards are not used, or both would be wrong together. Rows that only one of them has are named
 with their figures. The SQL runs on both warehouses. Costs are in docs/checks.md.
 """
 
@@ -36,7 +36,7 @@ from ingestion_platform.resources.warehouse import Warehouse
 _FOLDER = Path(__file__).parent / "sql"
 
 _SHOWN = 5
-"""Places a date that are told with their figures; the others are counted."""
+"""Places a date that are named with their figures; the others are counted."""
 
 
 class Identity(NamedTuple):
@@ -135,7 +135,7 @@ def stale_before(warehouse: Warehouse, window: Window) -> list[date]:
 def partition_results(
     warehouse: Warehouse, identity: Identity, window: Window, stale: Sequence[date] = ()
 ) -> list[PartitionCheck]:
-    """Whether both ways agree, a date of `window` each; what differs is told as text and as metadata."""
+    """Whether both ways agree, a date of `window` each; what differs is said as text and as metadata."""
     places: dict[date, int] = {}
     sides: dict[date, dict[str, dict[int, Sequence[Any]]]] = defaultdict(lambda: defaultdict(dict))
     for day, place, side, count, *figures in warehouse.query(statement(identity, window, stale)):
@@ -172,20 +172,20 @@ def _result(
 ) -> PartitionCheck:
     if not places:
         return PartitionCheck(day, True, identity.description, {"places that differ": 0})
-    told = [f"{place}: {_told(identity.figures, found)}" for place, found in sides.items()]
+    lines = [f"{place}: {_difference(identity.figures, figures)}" for place, figures in sides.items()]
     more = f" (and {places - 1} more)" if places > 1 else ""
     return PartitionCheck(
-        day, False, f"{day} {told[0]}{more}", {"places that differ": places, "the first of them": told}
+        day, False, f"{day} {lines[0]}{more}", {"places that differ": places, "the first of them": lines}
     )
 
 
-def _told(figures: Sequence[str], found: Mapping[int, Sequence[Any]]) -> str:
-    made, must = found.get(0), found.get(1)
+def _difference(names: Sequence[str], figures: Mapping[int, Sequence[Any]]) -> str:
+    made, must = figures.get(0), figures.get(1)
     if made is None or must is None:
         return "must not be there" if must is None else "is missing"
     return ", ".join(
         f"{name} is {_shown(is_)}, must be {_shown(value)}"
-        for name, is_, value in zip(figures, made, must, strict=True)
+        for name, is_, value in zip(names, made, must, strict=True)
         if is_ != value
     )
 

@@ -52,11 +52,11 @@ class Translator(DagsterDbtTranslator):
         if spec is None or spec.description or not test:
             return spec
         given = {name: value for name, value in test.get("kwargs", {}).items() if name != "model"}
-        told = "; ".join(f"{name.replace('_', ' ')}: {_told(value)}" for name, value in given.items())
+        arguments = "; ".join(f"{name.replace('_', ' ')}: {_shown(value)}" for name, value in given.items())
         return AssetCheckSpec(
             name=spec.name,
             asset=spec.asset_key,
-            description=f"{test['name'].replace('_', ' ')}{f' ({told})' if told else ''}",
+            description=f"{test['name'].replace('_', ' ')}{f' ({arguments})' if arguments else ''}",
             additional_deps=spec.additional_deps,
             blocking=spec.blocking,
             metadata=spec.metadata,
@@ -82,7 +82,7 @@ class Translator(DagsterDbtTranslator):
         return self._codes[node["unique_id"]]
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -148,7 +148,7 @@ class Models:
 
         A test that also looks at a sibling would find a date there that is not built yet.
         """
-        known = {*models, *(found for unique_id in models for found in self._ancestors(unique_id))}
+        known = {*models, *(ancestor for unique_id in models for ancestor in self._ancestors(unique_id))}
         return sorted(
             node["unique_id"]
             for node in self.manifest["nodes"].values()
@@ -193,13 +193,13 @@ class Models:
         """Check key by the unique id of the dbt test."""
         specs = [self.translator.get_asset_spec(self.manifest, unique_id, None) for unique_id in self.keys]
         tests = [node["unique_id"] for node in self.manifest["nodes"].values() if node["resource_type"] == "test"]
-        found = {}
+        by_test = {}
         for spec in specs:
             for test in tests:
                 check = self.translator.get_asset_check_spec(spec, self.manifest, test, None)
                 if check is not None:
-                    found[test] = check.key
-        return found
+                    by_test[test] = check.key
+        return by_test
 
     def _models(self) -> list[Mapping[str, Any]]:
         return [

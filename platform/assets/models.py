@@ -70,14 +70,14 @@ class Built:
 
     def metadata(self, result: NodeResult, day: date) -> dict[str, Any]:
         """What the UI shows of one model's date."""
-        found: dict[str, Any] = {"seconds of this model's build": result.seconds}
+        entries: dict[str, Any] = {"seconds of this model's build": result.seconds}
         if self.stale:
-            found["dates left stale"] = self.stale
+            entries["dates left stale"] = self.stale
         if result.name in self.rows:
-            found[ROW_COUNT] = self.rows[result.name].get(day, 0)
+            entries[ROW_COUNT] = self.rows[result.name].get(day, 0)
         if result.name == "logs":
-            found |= {label: counts.get(day, 0) for label, counts in self.beside.items()}
-        return found
+            entries |= {label: counts.get(day, 0) for label, counts in self.beside.items()}
+        return entries
 
 
 def build(
@@ -193,7 +193,7 @@ def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy:
                 yield recorded(key)
         tests = checked(models, built, f"{window}")
         yield from record(context, tests)
-        yield from check_outputs(context, [found.asset_check_key for found in tests])
+        yield from check_outputs(context, [test.asset_check_key for test in tests])
         if built.failed:
             raise Failure(built.error())
 
@@ -223,7 +223,7 @@ def live_models(models: Models) -> AssetsDefinition:
                 yield MaterializeResult(asset_key=key)
         tests = checked(models, built, "all")
         yield from record(context, tests)
-        yield from check_outputs(context, [found.asset_check_key for found in tests])
+        yield from check_outputs(context, [test.asset_check_key for test in tests])
         if built.failed:
             raise Failure(built.error())
 

@@ -37,16 +37,16 @@ def post(url: str, text: str, log: logging.Logger) -> bool:
 def failed_checks(instance: DagsterInstance, run: DagsterRun) -> list[str]:
     """One line for each check that failed in `run`, warnings left out; of a check that failed on several dates, the first."""
     records = instance.get_records_for_run(run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION).records
-    found: dict[str, list[str]] = {}
+    descriptions: dict[str, list[str]] = {}
     for record in records:
         event = record.event_log_entry.dagster_event
         evaluation = event.asset_check_evaluation_data if event is not None else None
         if evaluation is not None and not evaluation.passed and evaluation.severity.value == "ERROR":
             name = f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}"
-            found.setdefault(name, []).append(evaluation.description or "")
+            descriptions.setdefault(name, []).append(evaluation.description or "")
     return [
-        name + (f" ({told[0]})" if told[0] else "") + (f", and {len(told) - 1} more dates" if len(told) > 1 else "")
-        for name, told in found.items()
+        name + (f" ({lines[0]})" if lines[0] else "") + (f", and {len(lines) - 1} more dates" if len(lines) > 1 else "")
+        for name, lines in descriptions.items()
     ]
 
 

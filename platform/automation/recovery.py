@@ -1,6 +1,6 @@
 """`recover_quarantine`: rebuild the dates that hold quarantined hits of some reasons, and say what became of them.
 
-For after a rule was mended in staging's SQL: the archive still holds every hit that it refused, so that replaying a date turns
+For after a rule was fixed in staging's SQL: the archive still holds every hit that it refused, so that replaying a date turns
 what is now acceptable into events. Dates whose quarantine shrank change others too (sessions over midnight, repeated purchases,
 newness), as a late hit would; no load tells the ledger of it, so those are rebuilt here. The rows before and after, by reason,
 are an observation of `events/quarantine` in the run.
@@ -119,7 +119,7 @@ def recovery_job(models: Models, checks: StatisticsChecks) -> JobDefinition:
 
     @job(
         executor_def=in_process_executor,
-        description="Try quarantined hits again after a rule was mended: rebuilds their dates, and counts before and after.",
+        description="Try quarantined hits again after a rule was fixed: rebuilds their dates, and counts before and after.",
     )
     def recover_quarantine() -> None:
         recover()

@@ -91,10 +91,10 @@ def supervise(
 ) -> bool:
     """Run `command`, in `folder`, and whatever it starts, and leave none of it behind; whether this process was told to stop.
     `write` takes each line that they say. `command` holds `lock` too: where it outlives this process, nobody takes its place."""
-    told: list[int] = []
+    signals: list[int] = []
 
     def stop(number: int, _: object) -> None:
-        told.append(number)
+        signals.append(number)
         raise KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -130,7 +130,7 @@ def supervise(
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         reader.join(_SECONDS_TO_STOP)
-    return bool(told)
+    return bool(signals)
 
 
 def _hand_on(stream: IO[str], write: Callable[[str], object]) -> None:

@@ -45,13 +45,13 @@ def doctor(settings: Settings) -> int:
         try:
             if (needed := NEEDS.get(name)) in troubles:
                 raise _Trouble(f"not asked: look at {needed} first")
-            found, mark = look(settings), "[green]ok  [/]"
+            line, mark = look(settings), "[green]ok  [/]"
         # A doctor reports whatever he meets: a driver's own exceptions, too, are findings.
         except Exception as error:
             whole = None if isinstance(error, _Trouble) else 300
-            found, mark = " ".join(f"{error}".split())[:whole], "[red]look[/]"
+            line, mark = " ".join(f"{error}".split())[:whole], "[red]look[/]"
             troubles.add(name)
-        out.print(f"{mark}  {name:12} {found}")
+        out.print(f"{mark}  {name:12} {line}")
     return 1 if troubles else 0
 
 
@@ -83,11 +83,11 @@ def _archive(settings: Settings) -> str:
     passed = passed_over(archive, settings.partitions_start)
     if passed:
         raise _Trouble(f"{len(passed)} objects of {archive} are never loaded: {listed(passed)}")
-    found = f"{len(dates)} dates from {dates[0]} to {dates[-1]}"
+    line = f"{len(dates)} dates from {dates[0]} to {dates[-1]}"
     ahead = [day for day in dates if day > today()]
     if _simulated(settings, ahead):
-        found += f"; what lies under dates to come ({ahead[0]}) are the simulator's late objects, loaded when these have come"
-    return found
+        line += f"; what lies under dates to come ({ahead[0]}) are the simulator's late objects, loaded when these have come"
+    return line
 
 
 def _simulated(settings: Settings, dates: Sequence[date]) -> bool:

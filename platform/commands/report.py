@@ -115,8 +115,8 @@ def chart(hours: list[tuple[date, datetime, int]]) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("pageviews")
     table.add_column("0h    6h    12h   18h", no_wrap=True)
-    for day, found in groupby(hours, lambda hour: hour[0]):
-        blocks = "".join(_BLOCKS[ceil(pageviews / highest * (len(_BLOCKS) - 1))] for _, _, pageviews in found)
+    for day, of_day in groupby(hours, lambda hour: hour[0]):
+        blocks = "".join(_BLOCKS[ceil(pageviews / highest * (len(_BLOCKS) - 1))] for _, _, pageviews in of_day)
         table.add_row(f"{day}", f"[cyan]{blocks}[/]")
     return table
 

@@ -119,12 +119,12 @@ def targets(instance: DagsterInstance, key: AssetKey, days: Sequence[date]) -> M
     newest = storage.get_latest_storage_id_by_partition(key, DagsterEventType.ASSET_MATERIALIZATION, wanted)
     if not newest:
         return {}
-    found = storage.fetch_materializations(
+    newest_records = storage.fetch_materializations(
         AssetRecordsFilter(asset_key=key, storage_ids=list(newest.values())), limit=len(newest)
     )
     return {
         f"{record.partition_key}": Target(
             storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
         )
-        for record in found.records
+        for record in newest_records.records
     }

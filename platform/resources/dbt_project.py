@@ -58,9 +58,9 @@ def read_manifest(path: Path = MANIFEST, adapter: str | None = None) -> Mapping[
         manifest: Mapping[str, Any] = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ModelsError(f"{path} cannot be read ({error}); run: python -m ingestion_platform prepare") from None
-    found = manifest["metadata"]["adapter_type"]
-    if adapter is not None and found != adapter:
-        raise ModelsError(f"{path} was made for {found}, not {adapter}; run: python -m ingestion_platform prepare")
+    made_for = manifest["metadata"]["adapter_type"]
+    if adapter is not None and made_for != adapter:
+        raise ModelsError(f"{path} was made for {made_for}, not {adapter}; run: python -m ingestion_platform prepare")
     return manifest
 
 

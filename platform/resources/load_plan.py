@@ -121,7 +121,7 @@ class LoadTally:
                 bad_lines=held.get(day, (0, 0))[1],
                 bytes=sum(item.size for item in archived[day]),
                 event_dates=sorted(
-                    {found for row in ledger[day] for found in row["event_dates"]}
+                    {touched for row in ledger[day] for touched in row["event_dates"]}
                     | (self._removed_dates if removed[day] else set())
                 ),
                 errors=errors[day],

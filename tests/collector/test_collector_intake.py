@@ -72,7 +72,7 @@ def test_every_transport_reaches_the_archive_alike(
 def test_a_refusal_is_explained_and_recorded(
     make_request: Any, request_of: dict[str, Any], status: int, reason: str
 ) -> None:
-    """A refused hit is counted and can be replayed once the rule is mended; the client learns what was wrong."""
+    """A refused hit is counted and can be replayed once the rule is fixed; the client learns what was wrong."""
     response, records = _judge(make_request(**{"method": "POST", **request_of}))
     assert response.status == status
     answer = json.loads(response.body)

@@ -242,21 +242,6 @@ def test_a_closed_stream_takes_nothing_and_drops_nothing(
     assert not _put(stream, b'{"n":-1}\n')
 
 
-def test_it_stands_in_for_firehoses_client(folders: tuple[Path, Path], archived: Callable[[Path], list[Any]]) -> None:
-    """The handler's two calls work on it, so the very same entry can run without AWS."""
-    from collector.delivery import FirehoseDelivery
-
-    stream = LocalDeliveryStream(*folders)
-    stream.start()
-    assert FirehoseDelivery(stream, "hits").deliver([b'{"n":1}\n', b'{"n":2}\n'], 30).undelivered == set()
-    assert stream.put_record(DeliveryStreamName="hits", Record={"Data": b'{"n":3}\n'})["RecordId"]
-    stream.close()
-    assert FirehoseDelivery(stream, "hits", sleep=lambda _: None).deliver([b"x\n"], 0).undelivered == {0}
-    with pytest.raises(OSError, match="closed"):
-        stream.put_record(DeliveryStreamName="hits", Record={"Data": b"x\n"})
-    assert [record["n"] for record in archived(folders[0].parent)] == [1, 2, 3]
-
-
 def test_a_failed_write_is_refused_taken_back_and_passes(
     folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, archived: Callable[[Path], list[Any]]
 ) -> None:

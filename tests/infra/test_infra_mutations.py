@@ -192,7 +192,7 @@ def test_defect_is_noticed(mutation: Mutation, copy: Path) -> None:
     """Each guard can fail, and fails for the defect it guards against."""
     file = copy / mutation.file
     source = file.read_text()
-    assert mutation.old in source, f"{mutation.file} no longer says {mutation.old!r}: mend this row"
+    assert mutation.old in source, f"{mutation.file} no longer says {mutation.old!r}: fix this row"
     file.write_text(source.replace(mutation.old, mutation.new))
     assert mutation.check(run_program("production", config=mutation.config, folder=copy)), (
         f"{mutation.name} went unnoticed"

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: one line for what he can mend, and the way from HTTP to statistics."""
+"""The command line as a user meets it: one line for what he can fix, and the way from HTTP to statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recovering what a rule had quarantined, once the rule is mended: a copy of the dbt project is stricter first."""
+"""Recovering what a rule had quarantined, once the rule is fixed: a copy of the dbt project is stricter first."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def strict(place: Any, tmp_path: Path) -> DbtProject:
     project = tmp_path / "strict"
     shutil.copytree(MODELS_DIR, project, ignore=shutil.ignore_patterns("target", "logs"))
     staging = project / "models" / "staging" / "stg_hits.sql"
-    assert RULE in staging.read_text(), "the rules of staging look otherwise: mend this test"
+    assert RULE in staging.read_text(), "the rules of staging look otherwise: fix this test"
     staging.write_text(staging.read_text().replace(RULE, TOO_STRICT))
     environment = environments.dbt_project(place.settings).environment
     return DbtProject(environment, tmp_path / "artifacts", project)
@@ -53,7 +53,7 @@ def by_reason(place: Any) -> dict[tuple[Any, str], int]:
 
 
 def test_hits_come_back_by_reason_and_date_when_their_rule_is_mended(place: Any, strict: DbtProject) -> None:
-    """The archive keeps what a rule refused. After mending it, the job rebuilds the dates that were asked for and hold the
+    """The archive keeps what a rule refused. After fixing it, the job rebuilds the dates that were asked for and hold the
     reason, and those that follow from them (left alone, newness and sessions of later dates were wrong for ever, and nothing
     said so); counts before and after are with the run. What was not asked for stays until it is."""
     whole = Window(place.past(6), place.today)

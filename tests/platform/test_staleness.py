@@ -136,7 +136,7 @@ def test_an_edited_model_makes_itself_and_what_is_below_stale(
     place: PlatformHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After an edit the UI must name each partition that is not what the code says, at once and not level by level, and one
-    launch must mend it. Dagster by itself shows the edited model alone until that has been rebuilt."""
+    launch must fix it. Dagster by itself shows the edited model alone until that has been rebuilt."""
     days = [place.past(n) for n in (4, 3)]
     place.simulate(days[0], truth=False)
     assert place.launch("replay", Window(days[0], days[-1] + ONE_DAY)).success

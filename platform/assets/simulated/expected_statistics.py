@@ -19,9 +19,6 @@ from simulations.config import HISTORY_TRACKING_PREFIX
 from simulations.figures_by_hour import PERIODS, WHOLE_DAY
 from simulations.truth import ExpectedDate
 
-Place = tuple[str, str]
-"""A tracking id and a period: "day", or an hour from "00" to "23"."""
-
 _COUNTS = (
     "hits", "bot_hits", "count_active_sessions", "count_new_sessions", "count_active_users", "count_active_clients", "pageviews",
     "sum_of_pa_click", "pa_clicks", "sum_of_pa_detail", "pa_details", "sum_of_pa_add", "pa_adds", "sum_of_pa_remove", "pa_removes",

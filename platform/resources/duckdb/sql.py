@@ -49,7 +49,7 @@ def _milliseconds(value: str) -> str:
 def _whole(text: str) -> str:
     """The whole number that a text of digits gives, a fraction left out; null for any other and for one too large for a time."""
     number = f"try_cast({text} as bigint)"
-    # Nearly every number is written as it would be written again, which is told faster than a pattern is matched.
+    # Nearly every number is written as it would be written again, which is seen faster than a pattern is matched.
     return f"""case
         when {number} >= 0 and {number}::varchar = {text} then {number}
         when regexp_full_match({text}, '[0-9]{{1,18}}([.][0-9]*)?') then try_cast(split_part({text}, '.', 1) as bigint)

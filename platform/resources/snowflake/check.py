@@ -44,8 +44,10 @@ def check(environ: Mapping[str, str]) -> str:
                     cursor.execute(statement)
                     rows = cursor.fetchall()
             except Error as error:
-                told = explain(error, access)
-                raise WarehouseError(told if not told.startswith("Snowflake:") else f"{advice} ({told})") from error
+                reason = explain(error, access)
+                raise WarehouseError(
+                    reason if not reason.startswith("Snowflake:") else f"{advice} ({reason})"
+                ) from error
             if not rows or (rows[0][0] == 0 and "raw.logs" not in statement):
                 raise WarehouseError(advice)
     return f"signed in as {access.user}, role {access.role}, warehouse {access.warehouse}, database {access.database}"

@@ -25,8 +25,8 @@ FILES_PER_COPY = 1000
 def tables() -> dict[str, str]:
     """CREATE TABLE statements by table ("raw.logs"), in the order of the file."""
     statements = _without_comments((_FOLDER / "tables.sql").read_text()).split(";")
-    found = (re.match(r"\s*create table if not exists (\S+)", statement) for statement in statements)
-    return {match[1]: match.string.strip() for match in found if match}
+    matches = (re.match(r"\s*create table if not exists (\S+)", statement) for statement in statements)
+    return {match[1]: match.string.strip() for match in matches if match}
 
 
 @cache
