@@ -16,12 +16,18 @@ from collector.web import Request, Response, hostname_of
 Event = Mapping[str, Any]
 
 MAX_METHOD_LENGTH = 32
+# What CloudFront adds to a request, in place of whatever the client sent under this name.
+VIEWER_ADDRESS = "cloudfront-viewer-address"
 # Epoch milliseconds that a warehouse's timestamps take: below the year 10000.
 MAX_RECEIVED_AT = 253_402_300_800_000
 
 
-def request_of(event: Any) -> tuple[Request, int | None]:
-    """The request in a Lambda event, and when the gateway received it (epoch ms; None where it does not say)."""
+def request_of(event: Any, *, behind_cloudfront: bool = False) -> tuple[Request, int | None]:
+    """The request in a Lambda event, and when the gateway received it (epoch ms; None where it does not say).
+
+    The caller's address is the gateway's own word, never a header, but behind CloudFront: there the gateway sees
+    CloudFront's, so that what CloudFront does not name is not known.
+    """
     event = _mapping(event)
     context = _mapping(event.get("requestContext"))
     headers = _headers(event)
@@ -33,6 +39,8 @@ def request_of(event: Any) -> tuple[Request, int | None]:
         method, path = event.get("httpMethod"), event.get("path")
         address = _mapping(context.get("identity")).get("sourceIp")
         query, received_at = _query(event), context.get("requestTimeEpoch")
+    if behind_cloudfront:
+        address = _viewer_address(headers.get(VIEWER_ADDRESS, ""))
     host = _string(context.get("domainName")) or headers.get("host", "")
     request = Request(
         method=_string(method).upper()[:MAX_METHOD_LENGTH],
@@ -58,6 +66,11 @@ def answer_of(response: Response, method: str) -> dict[str, Any]:
         "body": body.decode() if is_text else b64encode(body).decode(),
         "isBase64Encoded": not is_text,
     }
+
+
+def _viewer_address(value: str) -> str:
+    """CloudFront writes the port behind the address: 203.0.113.77:46532, IPv6 alike, with or without brackets."""
+    return value.rpartition(":")[0].removeprefix("[").removesuffix("]")
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

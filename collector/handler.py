@@ -61,7 +61,7 @@ def _handle(event: Any, context: Any) -> dict[str, Any]:
     settings, cloud, stream = runtime()
     started = time.perf_counter()
     now = time.time_ns() // 1_000_000
-    request, received_at = request_of(event)
+    request, received_at = request_of(event, behind_cloudfront=cloud.behind_cloudfront)
     outcome = process_request(request, settings, received_at or now, max(now, received_at or now))
     records = outcome.records
     delivery = stream.deliver(records, seconds_left(context)) if records else Delivery()

@@ -15,6 +15,7 @@ In Lambda only (`CloudSettings`):
     DELIVERY_STREAM    name of the Firehose stream; required
     FALLBACK_QUEUE_URL queue that takes what the stream keeps refusing; unset: the client gets 503
     METRICS_NAMESPACE  Clickstream: CloudWatch namespace of the counters
+    BEHIND_CLOUDFRONT  no (default) | yes: requests come through CloudFront, whose word on the caller's address is taken
 
 Of the local server only (`LocalSettings`):
 
@@ -93,6 +94,7 @@ class CloudSettings:
     delivery_stream: str
     fallback_queue_url: str | None
     metrics_namespace: str
+    behind_cloudfront: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> CloudSettings:
@@ -104,6 +106,7 @@ class CloudSettings:
             delivery_stream=stream,
             fallback_queue_url=environment.get("FALLBACK_QUEUE_URL", "").strip() or None,
             metrics_namespace=environment.get("METRICS_NAMESPACE", "").strip() or "Clickstream",
+            behind_cloudfront=_choice(environment, "BEHIND_CLOUDFRONT", ["no", "yes"], "no") == "yes",
         )
 
 

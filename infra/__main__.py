@@ -71,6 +71,7 @@ collector = Function(
             "ALLOWED_ORIGINS": ",".join(config.endpoint.allowed_origins),
             "TRACKING_IDS": ",".join(config.collector.tracking_ids),
             "IP_MODE": config.collector.ip_mode,
+            "BEHIND_CLOUDFRONT": "yes" if config.address.cloud_front else "no",
             "PRIVACY_SIGNALS": config.collector.privacy_signals,
             "MAX_HIT_BYTES": str(config.collector.max_hit_bytes),
             "MAX_BATCH_HITS": str(config.collector.max_batch_hits),

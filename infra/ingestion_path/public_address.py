@@ -4,6 +4,7 @@ Clients carry this address in pages, apps and tags, so it should outlive the API
 API changes no client. What clients know is protected like the data.
 
 CloudFront is for one thing, a limit for each address (a web application firewall takes no HTTP API). It caches nothing.
+It tells the collector each visitor's address (`CloudFront-Viewer-Address`; BEHIND_CLOUDFRONT makes the collector take it).
 The API's own address stays open behind it, unknown but not secret, and the gateway's throttle holds there as well.
 """
 
@@ -20,7 +21,8 @@ from .setting_groups import AddressSettings
 
 # CloudFront and its firewall live in this region, whatever the stack's.
 GLOBAL_REGION = "us-east-1"
-# AWS's own policies, by their published ids: cache nothing; pass on all that the viewer sent but its Host.
+# AWS's own policies, by their published ids: cache nothing; pass on all that the viewer sent but its Host (with which an API
+# refuses the request), and, says its documentation, the headers in which CloudFront names the viewer.
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 ALL_VIEWER_EXCEPT_HOST = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
 ALL_METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]

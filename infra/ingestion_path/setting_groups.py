@@ -199,12 +199,6 @@ class Settings:
     snowflake: SnowflakeSettings
 
     def __post_init__(self) -> None:
-        if self.address.cloud_front and self.collector.ip_mode != "drop":
-            refuse(
-                "ipMode",
-                f"is {self.collector.ip_mode}: behind CloudFront each hit would be kept under one of CloudFront's "
-                "addresses, not the visitor's. Set it to drop, or leave cloudFront out",
-            )
         region, quota = self.account.region, self.delivery.quota_mebibytes
         taken = quotas.hits_per_second(region, quota)
         if self.endpoint.throttle_rate > taken:

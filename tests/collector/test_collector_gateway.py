@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.gateway import answer_of, request_of
+from collector.privacy import storable_address, storable_headers
+from collector.settings import IpMode
 from collector.web import Response, pixel
 
 
@@ -63,9 +65,33 @@ def test_both_formats_give_the_same_request() -> None:
 
 def test_the_callers_address_is_the_gateways() -> None:
     """The first X-Forwarded-For entry is chosen by the client."""
-    forged = {"X-Forwarded-For": "6.6.6.6, 203.0.113.77"}
+    forged = {"X-Forwarded-For": "6.6.6.6, 203.0.113.77", "CloudFront-Viewer-Address": "6.6.6.6:443"}
     assert request_of(_v1(headers=forged))[0].address == "203.0.113.77"
     assert request_of(_v2(headers=forged))[0].address == "203.0.113.77"
+
+
+@pytest.mark.parametrize("event", [_v1, _v2])
+@pytest.mark.parametrize(
+    ("named", "stored"),
+    [
+        ("198.51.100.9:46532", "198.51.100.0"),
+        ("2001:db8:85a3::8a2e:370:7334:46532", "2001:db8:85a3::"),
+        ("[2001:db8:85a3::8a2e:370:7334]:46532", "2001:db8:85a3::"),
+        ("198.51.100.9:1,6.6.6.6:2", None),
+        ("shop.example:443", None),
+        ("198.51.100.9", None),
+        ("", None),
+    ],
+)
+def test_behind_cloudfront_the_address_is_the_one_that_it_names(event: Any, named: str, stored: str | None) -> None:
+    """The gateway's own caller is one of CloudFront's machines there: its address would stand for everybody's. It is not
+    kept in place of one that is missing or unreadable; and what is named is cut like any other.
+    """
+    request, _ = request_of(event(headers={"CloudFront-Viewer-Address": named}), behind_cloudfront=True)
+    assert storable_address(request.address, IpMode.TRUNCATE) == stored
+    assert storable_address(request.address, IpMode.DROP) is None
+    assert "cloudfront-viewer-address" not in storable_headers(request.headers)
+    assert storable_address(request_of(event(headers={}), behind_cloudfront=True)[0].address, IpMode.FULL) is None
 
 
 def test_a_named_stage_is_no_part_of_the_path() -> None:

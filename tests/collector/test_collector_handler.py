@@ -50,8 +50,15 @@ class FlakyStream:
         return {"FailedPutCount": sum("ErrorCode" in outcome for outcome in outcomes), "RequestResponses": outcomes}
 
 
-def _invoke(event: Any, stream: FlakyStream, options: Settings, record_bytes: int = RECORD_BYTES) -> dict[str, Any]:
-    cloud = CloudSettings("hits", None, "Clickstream")
+def _invoke(
+    event: Any,
+    stream: FlakyStream,
+    options: Settings,
+    record_bytes: int = RECORD_BYTES,
+    *,
+    behind_cloudfront: bool = False,
+) -> dict[str, Any]:
+    cloud = CloudSettings("hits", None, "Clickstream", behind_cloudfront)
     delivery = FirehoseDelivery(stream, "hits", sleep=lambda _: None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packing, "RECORD_BYTES", record_bytes)
@@ -204,6 +211,30 @@ def test_no_line_of_a_batch_costs_another(lines: list[Any], refuse: set[int], en
 def test_no_event_is_an_exception(event: Any) -> None:
     """Events of other triggers, or none at all, get an answer too."""
     assert _invoke(event, FlakyStream(set()), Settings())["statusCode"] == 404
+
+
+@pytest.mark.parametrize(
+    ("behind_cloudfront", "body", "stored"),
+    [
+        (True, "t=event&cid=1", "198.51.100.0"),
+        (True, "t=event", "198.51.100.0"),
+        (False, "t=event&cid=1", "203.0.113.0"),
+    ],
+)
+def test_the_visitors_address_behind_cloudfront_is_kept_cut(behind_cloudfront: bool, body: str, stored: str) -> None:
+    """In accepted and in refused hits; without the setting the header is what any client can write, and leaves no trace."""
+    stream, http = FlakyStream(set()), {"method": "POST", "sourceIp": "203.0.113.77"}
+    event = {
+        "version": "2.0",
+        "rawPath": "/collect",
+        "headers": {"cloudfront-viewer-address": "198.51.100.9:46532"},
+        "requestContext": {"http": http},
+        "body": body,
+    }
+    _invoke(event, stream, Settings(), behind_cloudfront=behind_cloudfront)
+    (record,) = stream.kept
+    assert record["context"]["user_ip"] == stored
+    assert "198.51.100.9" not in json.dumps(record) and "203.0.113.77" not in json.dumps(record)
 
 
 def test_the_log_tells_counts_and_nothing_of_the_visitor(capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,6 +36,7 @@ def test_everything_can_be_set() -> None:
     assert settings.max_hit_bytes == 65_536
     cloud = CloudSettings.from_environment({"DELIVERY_STREAM": "hits"})
     assert (cloud.delivery_stream, cloud.fallback_queue_url) == ("hits", None)
+    assert not cloud.behind_cloudfront
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,7 @@ def test_everything_can_be_set() -> None:
         ("INGEST_ENV", "prod"),
         ("INGEST_ENV", "production"),
         ("DELIVERY_STREAM", " "),
+        ("BEHIND_CLOUDFRONT", "true"),
     ],
 )
 def test_an_unusable_value_is_refused_in_one_line(name: str, value: str) -> None:

@@ -106,6 +106,23 @@ class Deployment:
         parameters = {"assetSelection": chosen, "partitionNames": dates}
         return str(self.graphql(launch, p=parameters)["launchPartitionBackfill"]["backfillId"])
 
+    def stop_schedules(self) -> None:
+        """Switch every schedule off, as the UI does."""
+        query = """{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { ... on RepositoryLocation {
+            repositories { schedules { scheduleState { id } } } } } } } } }"""
+        stop = """mutation($id: String!) { stopRunningSchedule(id: $id) { ... on ScheduleStateResult {
+            scheduleState { status } } } }"""
+        for location in self.graphql(query)["workspaceOrError"]["locationEntries"]:
+            for repository in location["locationOrLoadError"]["repositories"]:
+                for schedule in repository["schedules"]:
+                    stopped = self.graphql(stop, id=schedule["scheduleState"]["id"])["stopRunningSchedule"]
+                    assert stopped["scheduleState"]["status"] == "STOPPED", stopped
+
+    def unfinished_runs(self) -> list[str]:
+        query = """query($f: RunsFilter!) { runsOrError(filter: $f) { ... on Runs { results { runId } } } }"""
+        under_way = {"statuses": ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"]}
+        return [run["runId"] for run in self.graphql(query, f=under_way)["runsOrError"]["results"]]
+
     def status(self, backfill: str) -> str:
         query = (
             "query($b: String!) { partitionBackfillOrError(backfillId: $b) { ... on PartitionBackfill { status } } }"

@@ -100,7 +100,8 @@ def test_every_service_is_hardened(variables: dict[str, str]) -> None:
 
 def test_every_base_is_pinned_to_a_digest(variables: dict[str, str]) -> None:
     """A tag is whatever its owner moved it to."""
-    bases = re.findall(r"(?m)^FROM (\S+)", (DEPLOY / "Dockerfile").read_text())
+    stages = re.findall(r"(?m)^FROM (\S+)(?: AS (\S+))?", (DEPLOY / "Dockerfile").read_text())
+    bases = [base for base, _ in stages if base not in {name for _, name in stages}]
     bases += [service.image for name, service in read(COMPOSE, variables).items() if name not in PLATFORM]
     assert len(bases) == 2
     assert all(_DIGEST.fullmatch(base) for base in bases), bases

@@ -5,6 +5,8 @@ from __future__ import annotations
 from infra_checks import find
 from infra_harness import Graph
 
+from collector.settings import CloudSettings
+
 
 def address_problems(graph: Graph) -> list[str]:
     """A domain, or CloudFront in front, that is open to old TLS, keeps answers, turns hits away, or that no client is
@@ -24,6 +26,9 @@ def address_problems(graph: Graph) -> list[str]:
         stage = find(graph, "endpoint-stage").inputs
         if [(one["apiId"], one["stage"]) for one in mapped] != [(stage["apiId"], stage["name"])]:
             problems.append(f"{node.name} leads nowhere")
+    variables = find(graph, "collector aws:lambda/function:Function").inputs["environment"]["variables"]
+    if CloudSettings.from_environment(variables).behind_cloudfront != bool(graph.of("Distribution")):
+        problems.append("the collector takes the caller's address from where it is not")
     return problems + (_of_distribution(graph) if graph.of("Distribution") else [])
 
 
@@ -34,7 +39,7 @@ def _of_distribution(graph: Graph) -> list[str]:
     if behavior["cachePolicyId"] != "4135ea2d-6df8-44a3-9df3-4b5a84be39ad":  # Managed-CachingDisabled
         problems.append("answers are cached: a repeated pixel would reach nobody")
     if behavior["originRequestPolicyId"] != "b689b0a8-53d0-40ab-baf2-68738e2966ac":  # Managed-AllViewerExceptHostHeader
-        problems.append("query strings and headers are dropped on the way")
+        problems.append("query strings, headers and the viewer's address are dropped on the way")
     if behavior["viewerProtocolPolicy"] != "https-only" or not {"POST", "OPTIONS", "HEAD"} <= set(
         behavior["allowedMethods"]
     ):

@@ -37,7 +37,7 @@ SECRETS = {
     "clickstream:snowflakeExternalId": EXTERNAL_ID,
 }
 OWN_DOMAIN = {"clickstream:domainName": "collect.shop.example", "clickstream:hostedZoneId": "Z0123456789"}
-FRONTED = {**OWN_DOMAIN, "clickstream:cloudFront": "true", "clickstream:ipMode": "drop"}
+FRONTED = {**OWN_DOMAIN, "clickstream:cloudFront": "true"}
 UNKNOWN = "<unknown until deployed>"
 
 

@@ -43,7 +43,7 @@ def test_cloudfront_limits_each_address() -> None:
 
 def test_cloudfront_needs_no_domain() -> None:
     """Its own name serves."""
-    graph = run_program(config={f"{PREFIX}cloudFront": "true", f"{PREFIX}ipMode": "drop"})
+    graph = run_program(config={f"{PREFIX}cloudFront": "true"})
     assert graph.exports["endpoint"] == "https://d111.cloudfront.net/collect"
     assert graph.named("address-distribution").inputs["viewerCertificate"] == {"cloudfrontDefaultCertificate": True}
 
@@ -62,7 +62,6 @@ def test_neither_is_there_unless_asked_for(stack: str, request: pytest.FixtureRe
         ({"domainName": "collect.shop.example"}, "domainName", "either hostedZoneId"),
         ({"hostedZoneId": "Z123"}, "domainName", "is missing"),
         ({"domainName": "https://collect.shop.example"}, "domainName", "lower case"),
-        ({"cloudFront": "true"}, "ipMode", "CloudFront's addresses"),
         (
             {
                 "cloudFront": "true",
@@ -78,7 +77,7 @@ def test_neither_is_there_unless_asked_for(stack: str, request: pytest.FixtureRe
     ],
 )
 def test_contradictions_are_refused(config: dict[str, str], key: str, says: str) -> None:
-    """A domain without a certificate fails half-way; visitors' addresses behind CloudFront would be CloudFront's."""
+    """A domain without a certificate fails half-way."""
     line = rejection(config={f"{PREFIX}{name}": value for name, value in config.items()})
     assert line.startswith(f"{PREFIX}{key} ") and says in line
 

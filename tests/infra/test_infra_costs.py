@@ -45,7 +45,9 @@ def example() -> groups.Settings:
         delivery=groups.DeliverySettings(128, 300, 1),
         endpoint=groups.EndpointSettings(("https://shop.example",), 600, 1200),
         address=groups.AddressSettings(None, None, None, False, 3000),
-        collector=groups.CollectorSettings(512, None, "drop", "ignore", (), 8192, 20, 16_384, groups.Release(None, 0)),
+        collector=groups.CollectorSettings(
+            512, None, "truncate", "ignore", (), 8192, 20, 16_384, groups.Release(None, 0)
+        ),
         alerts=groups.AlertSettings("a@b.example", "docs/runbooks", 60, 1500, 30),
         snowflake=unused,
     )
@@ -94,10 +96,7 @@ def test_estimate_follows_the_settings() -> None:
 
     more_memory = dataclasses.replace(base.collector, memory_mebibytes=1024)
     assert dollars(collector=more_memory)["collector"] == pytest.approx(dollars()["collector"] + 5.0, abs=0.1)
-    front = dollars(
-        address=dataclasses.replace(base.address, cloud_front=True),
-        collector=dataclasses.replace(base.collector, ip_mode="drop"),
-    )
+    front = dollars(address=dataclasses.replace(base.address, cloud_front=True))
     assert front["CloudFront and firewall"] == pytest.approx(30 * 1.6 + 6)
     longer = dataclasses.replace(base.archive, infrequent_after_days=365, instant_retrieval_after_days=730)
     assert dollars(archive=longer)["archive, after 365 days"] > dollars()["archive, after 365 days"] * 1.5

@@ -66,6 +66,8 @@ MUTATIONS = [
     Mutation("domain unprotected", "ingestion_path/public_address.py", "protect=protect)", "protect=False)", unprotected, OWN_DOMAIN),
     Mutation("pixels cached", "ingestion_path/public_address.py", '"cache_policy_id": CACHING_DISABLED', '"cache_policy_id": "658327ea-f89d-4fab-a63d-7e88639e58f6"', address_problems, FRONTED),
     Mutation("query strings dropped", "ingestion_path/public_address.py", '"origin_request_policy_id": ALL_VIEWER_EXCEPT_HOST', '"origin_request_policy_id": "acba4595-bd28-49b8-b9fe-13317c0390fa"', address_problems, FRONTED),
+    Mutation("CloudFront's address for everybody's", "__main__.py", '"yes" if config.address.cloud_front else "no"', '"no"', address_problems, FRONTED),
+    Mutation("address as the client says", "__main__.py", '"yes" if config.address.cloud_front else "no"', '"yes"', address_problems),
     Mutation("POST redirected to GET", "ingestion_path/public_address.py", '"viewer_protocol_policy": "https-only"', '"viewer_protocol_policy": "redirect-to-https"', address_problems, FRONTED),
     Mutation("no firewall", "ingestion_path/public_address.py", "web_acl_id=firewall.arn,", 'web_acl_id="",', address_problems, FRONTED),
     Mutation("counts without blocking", "ingestion_path/public_address.py", '{"block": {"custom_response": {"response_code": 429}}}', '{"count": {}}', address_problems, FRONTED),
