@@ -1,6 +1,6 @@
 """What the models have to make of a planned date: counted from the plan's columns, never from the written lines.
 
-The rules are DESIGN 4.4 to 4.6: event time, duplicates, repeated purchases, sessions. A figure set is given for each
+The rules are the models' (dbt_models/): event time, duplicates, repeated purchases, sessions. A figure set is given for each
 EVENT date that the generation touches: in total, for bots alone, and by tracking id, and the statistics by hour.
 """
 

@@ -24,7 +24,7 @@ from simulations.figures_by_hour import newcomers
 _UNFINISHED = ".unfinished"
 
 LOOKBACK_DAYS = 30
-"""How long somebody stays known (DESIGN 4.7)."""
+"""How long somebody stays known (dbt var `lookback_days`)."""
 
 
 class TruthError(ExpectedError):

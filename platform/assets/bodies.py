@@ -4,7 +4,7 @@ Of each date as many hits are read as cost the same whatever its size: those of 
 together in logs. Small dates are read whole.
 
 What is compared is what has one reading only: texts without blanks around them, plain decimals, names that a body has once. What the
-rules of DESIGN 4.7 make of anything else is the models' business and their tests'. A check that cannot tell must not stop a date.
+rules for money and products make of anything else is the models' business and their tests'. A check that cannot tell must not stop a date.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ TIMES: dict[str, Any] = {"event_id": "0b0f0000-0000-4000-8000-000000000000", "re
 
 
 def test_an_accepted_hit_leaves_the_record_of_the_contract() -> None:
-    """Names, nesting and order of the fields are what the warehouse and the simulator build on (DESIGN 4.2)."""
+    """Names, nesting and order of the fields are what the warehouse and the simulator build on."""
     hit = {"v": "1", "t": "event", "tid": "UA-1-1", "cid": "c", "dl": "https://shop.example/p/1", "z": "9f"}
     assert encode(build_record(hit, SOURCE, **TIMES)) == (
         b'{"schema_version":1,"event_id":"0b0f0000-0000-4000-8000-000000000000","service":{"id":"api.collect"},'

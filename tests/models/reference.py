@@ -1,4 +1,4 @@
-"""DESIGN 4.4 to 4.7 once more, in plain Python: from archive records to duplicates, repeats, refunds, sessions and money.
+"""The rules of the models once more, in plain Python: from archive records to duplicates, repeats, refunds, sessions and money.
 
 It looks at whole histories at once, hit against hit, without windows, partitions or SQL, and shares no code with the models or
 the simulator. Slow, and meant to be read beside the rules.

@@ -1,4 +1,4 @@
-"""No line that an archive may hold stops a load, a model, a test or a publication (invariant 8), and each is accounted for (invariant 2).
+"""No line that an archive may hold stops a load, a model, a test or a publication, and each is accounted for.
 
 `FUZZ_LINES=50000 FUZZ_SEED=7 python -m pytest -n 0 tests/models/test_line_fuzz.py` looks for what the fixed budget does not find.
 """

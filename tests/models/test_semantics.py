@@ -1,4 +1,4 @@
-"""Golden cases of DESIGN 4.4 to 4.8: a small input and what the marts must say, in the words of the marts."""
+"""Golden cases of the models' rules: a small input and what the marts must say, in the words of the marts."""
 
 from __future__ import annotations
 

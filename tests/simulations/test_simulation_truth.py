@@ -1,4 +1,4 @@
-"""The truth against the written archive, recomputed here line by line in plain Python from DESIGN 4.4 to 4.6."""
+"""The truth against the written archive, recomputed here line by line in plain Python from the rules of the models."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Reading:
 
 
 def event_at(record: dict[str, Any]) -> int:
-    """DESIGN 4.4, with a reading of `qt` of its own: a number of at least 0 counts, up to 4 h."""
+    """Event time, with a reading of `qt` of its own: a number of at least 0 counts, up to 4 h."""
     try:
         queue = Decimal(record["request"]["body"].get("qt", "0"))
         queue = queue if queue.is_finite() else Decimal(0)
@@ -166,7 +166,7 @@ def recompute(reading: Reading) -> dict[tuple[date, str], Counter[str]]:
 
 
 def session_starts(sequence: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """DESIGN 4.6, one hit after the other; the midnight rule by looking at every gap of the day before."""
+    """Sessions, one hit after the other; the midnight rule by looking at every gap of the day before."""
     times = [event_at(record) for record in sequence]
     for i, record in enumerate(sequence):
         body = record["request"]["body"]
