@@ -172,10 +172,10 @@ def _records(
 def _figures(plan: DayPlan, rows: Flags, copies: Ints, retry: Flags, starts: Flags, repeat: Flags) -> Figures:
     hits = plan.hits
     kept = rows & ~retry
-    chosen = np.flatnonzero(kept)
-    kinds, luck = hits.kind[chosen], hits.luck[chosen]
+    kept_rows = np.flatnonzero(kept)
+    kinds, luck = hits.kind[kept_rows], hits.luck[kept_rows]
     kind_counts = dict(zip(KINDS, np.bincount(kinds, minlength=len(KINDS)).tolist(), strict=True))
-    bought = chosen[kinds == KIND["purchase"]]
+    bought = kept_rows[kinds == KIND["purchase"]]
     counted = bought[~repeat[bought]].tolist()
     orders = [plan.orders[int(hits.origin[row])] for row in counted]
     currencies = [plan.visits.currency(int(hits.visit[row])) for row in counted]
@@ -192,12 +192,12 @@ def _figures(plan: DayPlan, rows: Flags, copies: Ints, retry: Flags, starts: Fla
     actions["purchase"] = sum(len(order.lines) for order in orders)
     actions["refund"] = _shown(REFUND_LINES, luck[kinds == KIND["refund"]])
     return {
-        "hits": len(chosen),
+        "hits": len(kept_rows),
         "hit_types": _without_zeros(types),
         "duplicate_deliveries": int(copies[rows].sum()),
         "client_retries": int(np.count_nonzero(rows & retry)),
         "sessions": int(np.count_nonzero(kept & starts)),
-        "clients": len(np.unique(plan.visits.visitor[hits.visit[chosen]])),
+        "clients": len(np.unique(plan.visits.visitor[hits.visit[kept_rows]])),
         "product_actions": _without_zeros(actions),
         "impressions": _shown(IMPRESSIONS, luck[kinds == KIND["product_list"]]),
         "promotions": _shown(PROMOTIONS, luck[kinds == KIND["promotions"]]) + kind_counts["promotion_click"],

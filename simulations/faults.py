@@ -84,8 +84,8 @@ def _session_controls(plan: DayPlan, draws: Draws) -> None:
     length = np.bincount(hits.visit, minlength=len(control))
     first = np.cumsum(length) - length
     row = first + draws.below(length, len(control))
-    chosen = control > 0
-    hits.control[row[chosen]] = control[chosen]
+    has_control = control > 0
+    hits.control[row[has_control]] = control[has_control]
 
 
 def _append(hits: Hits, rows: Ints, delay: Ints) -> None:

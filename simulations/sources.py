@@ -64,8 +64,8 @@ def generated_visits(hits: int, run: int) -> Iterator[LiveVisit]:
         edges = np.flatnonzero(np.diff(plan.hits.visit)) + 1
         for rows in np.split(np.arange(len(requests)), edges):
             times = plan.hits.received[rows].tolist()
-            chosen = [requests[row] for row in rows.tolist()]
-            yield [LiveHit(agent, body, age) for (agent, body), age in zip(chosen, ages(times), strict=True)]
+            visit_requests = [requests[row] for row in rows.tolist()]
+            yield [LiveHit(agent, body, age) for (agent, body), age in zip(visit_requests, ages(times), strict=True)]
             hits -= len(times)
         day += timedelta(days=1)
 

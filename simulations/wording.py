@@ -90,10 +90,10 @@ class Wording:
 
     def _campaign(self, number: int, luck: int) -> tuple[str, str]:
         """A campaign as parameters of every hit, or as a query of the first page's address."""
-        chosen = self.plan.visits.campaign[number]
-        if chosen < 0:
+        campaign = self.plan.visits.campaign[number]
+        if campaign < 0:
             return "", ""
-        name, source, medium = audience.CAMPAIGNS[chosen]
+        name, source, medium = audience.CAMPAIGNS[campaign]
         if luck % 2:
             return f'"cn":{text(name)},"cs":{text(source)},"cm":{text(medium)},', ""
         return "", f"utm_source={source}&utm_medium={medium}&utm_campaign={name.replace(' ', '+')}"
