@@ -112,3 +112,9 @@ def test_the_archive_reads_as_if_each_line_had_been_a_record(aws: None, refused:
     if not refused:
         assert body == b"".join(lines)
     assert 3 <= len(packed(lines)) < len(lines)
+
+
+@pytest.mark.parametrize(("more", "records"), [(0, 1), (1, 2)])
+def test_a_record_is_filled_to_the_byte(more: int, records: int) -> None:
+    """The one boundary that random sizes do not meet."""
+    assert len(packed([b"x" * (RECORD_BYTES - 10), b"x" * (10 + more)])) == records
