@@ -26,6 +26,18 @@
     end
 {%- endmacro %}
 
+{# Of the relation `hits`: the campaign and click ids that a hit names itself, or else those of its page's URL. #}
+{% macro campaign_columns() -%}
+    {%- set parameters = {
+        "campaign_name": "utm_campaign", "campaign_source": "utm_source", "campaign_medium": "utm_medium",
+        "campaign_keyword": "utm_term", "campaign_content": "utm_content", "campaign_id": "utm_id"
+    } -%}
+    {%- for name in click_ids() -%}{%- do parameters.update({name: name}) -%}{%- endfor -%}
+    {%- for column, parameter in parameters.items() %}
+    coalesce(hits.{{ column }}, {{ url_parameter('hits.document_location', parameter) }}) as {{ column }}{{ "," if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
 {# The host of a URL of any scheme, in lower case, without user, port and final point; empty when it has none. #}
 {% macro url_host(url) -%}
     rtrim({{ regexp_group("lower(" ~ url ~ ")", "^[a-z][a-z0-9+.-]*://([^/?#@]*@)?([^/?#:@]*)", 2) }}, '.')

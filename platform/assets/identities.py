@@ -40,11 +40,15 @@ _SHOWN = 5
 
 
 class Identity(NamedTuple):
-    """A check: `figures` are the columns that `made` and `must` of its SQL are compared by, for each date and place."""
+    """A check: `figures` are the columns that `made` and `must` of its SQL are compared by, for each date and place.
+
+    Its SQL is <name>.sql, after the relations of the files that `parts` names.
+    """
 
     name: str
     description: str
     figures: Sequence[str]
+    parts: Sequence[str] = ()
 
 
 _MONEY = ("transaction_revenue", "transaction_tax", "transaction_shipping")
@@ -91,7 +95,12 @@ IDENTITIES = (
     Identity("products", "Products belong to hits of logs, and to no repeated purchase.", ("product_action",)),
     Identity("newness", "Who is known was seen within the lookback, and who is new was not.", ("is_new",)),
     Identity("visitors", "Who was there is who sent a hit of logs.", ("first_event_at", "hits")),
-    Identity("overview", "Every figure of overview_1h and overview_1d is what the marts add up to.", _OVERVIEW),
+    Identity(
+        "overview",
+        "Every figure of overview_1h and overview_1d is what the marts add up to.",
+        _OVERVIEW,
+        ("overview_visits", "overview_sales"),
+    ),
     Identity(
         "revenue",
         "Every figure of revenue_1h and revenue_1d is what purchases and refunds add up to.",
@@ -146,7 +155,8 @@ def partition_results(
 
 def statement(identity: Identity, window: Window, stale: Sequence[date] = ()) -> str:
     """The SQL that gives the rows which `made` and `must` do not share, for the dates of `window`."""
-    text = (_FOLDER / f"{identity.name}.sql").read_text(encoding="utf-8").rstrip()
+    files = [_FOLDER / f"{name}.sql" for name in (*identity.parts, identity.name)]
+    text = ",\n".join(file.read_text(encoding="utf-8").rstrip() for file in files)
     return Template(text + _DIFFERENCES).substitute(
         start=_literal(window.start),
         end=_literal(window.end),

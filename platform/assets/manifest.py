@@ -1,7 +1,8 @@
 """dbt's manifest as Dagster sees it: keys, groups, checks, and the code versions that decide what an edit makes stale.
 
-Keys are <schema>/<model>. A model's code version covers its SQL, the macros it calls and all the models it is made from, however
-far up: changing one makes the dates of that model, and of all that is below it, show as stale at once, and nothing else.
+Keys are <schema>/<model>. A model's code version covers its SQL, the macros it calls (and those they call) and all the models it is
+made from, however far up: changing one makes the dates of that model, and of all that is below it, show as stale at once, and
+nothing else.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -70,16 +71,24 @@ class Translator(DagsterDbtTranslator):
         known = self._codes.get(node["unique_id"])
         if known is not None:
             return known
-        texts = {node.get("raw_code") or ""}
-        for unique_id in node.get("depends_on", {}).get("macros", []):
-            macro = self._manifest["macros"].get(unique_id, {})
-            if macro.get("package_name") == node.get("package_name"):
-                texts.add(macro["macro_sql"])
+        texts = {node.get("raw_code") or "", *self._macros(node)}
         for unique_id in node.get("depends_on", {}).get("nodes", []):
             if unique_id in self._manifest["nodes"]:
                 texts |= self._code(self._manifest["nodes"][unique_id])
         self._codes[node["unique_id"]] = frozenset(texts)
         return self._codes[node["unique_id"]]
+
+    def _macros(self, node: Mapping[str, Any]) -> set[str]:
+        """The texts of the project's macros that `node` calls, itself or through other macros."""
+        called: set[str] = set()
+        waiting = [*node.get("depends_on", {}).get("macros", [])]
+        while waiting:
+            unique_id = waiting.pop()
+            if unique_id not in called and unique_id in self._manifest["macros"]:
+                called.add(unique_id)
+                waiting += self._manifest["macros"][unique_id]["depends_on"]["macros"]
+        macros = [self._manifest["macros"][unique_id] for unique_id in called]
+        return {macro["macro_sql"] for macro in macros if macro["package_name"] == node.get("package_name")}
 
 
 def _shown(value: Any) -> str:
@@ -90,7 +99,8 @@ def _shown(value: Any) -> str:
 class Models:
     """The models of a manifest, as far as the platform needs to know them.
 
-    A node is known by its unique id. `staging` are the views over the sources, which every build writes before what reads them.
+    A node is known by its unique id. `staging` are the views over the sources, which every build writes before what reads them
+    (those that are ephemeral in dbt are part of what reads them).
     In `manifest` they count as ephemeral: dagster-dbt then passes them over, and the graph goes from raw/logs straight to the marts.
     """
 
@@ -104,7 +114,9 @@ class Models:
         staging = [
             node
             for node in nodes.values()
-            if node["resource_type"] == "model" and node["schema"].lower() == STAGING_SCHEMA
+            if node["resource_type"] == "model"
+            and node["schema"].lower() == STAGING_SCHEMA
+            and node["config"]["materialized"] != "ephemeral"
         ]
         for node in staging:
             nodes[node["unique_id"]] = {**node, "config": {**node["config"], "materialized": "ephemeral"}}

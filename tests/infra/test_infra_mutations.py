@@ -153,7 +153,7 @@ MUTATIONS = [
     Mutation("secret in plain text", "ingestion_path/setting_reader.py", "pulumi.Output.secret(value)", "pulumi.Output.from_input(value)", secrecy_problems),
     Mutation("secret told by Snowflake", "ingestion_path/snowpipe_ingestion.py", '["describeOutputs"]', "[]", secrecy_problems),
     # shape
-    Mutation("the seed's name", "ingestion_path/delivery.py", '"buffering_size"', '"buffer_size"', shape_problems),
+    Mutation("a name that AWS does not take", "ingestion_path/delivery.py", '"buffering_size"', '"buffer_size"', shape_problems),
     Mutation("a bool for a word", "ingestion_path/warehouse.py", 'with_managed_access="true"', "with_managed_access=True", shape_problems),
     # Snowflake
     Mutation("analysts see raw hits", "ingestion_path/access.py", "for schema in MODEL_SCHEMAS:", "for schema in (RAW_SCHEMA, *MODEL_SCHEMAS):", grant_problems),

@@ -1,4 +1,4 @@
-"""Whatever happens to an archive, in whatever order, RAW.LOGS holds what was delivered and not removed by name (invariants 1, 6 and 10).
+"""Whatever happens to an archive, in whatever order, RAW.LOGS holds what was delivered and not removed by name.
 
 Histories of the load alone, so that many can be tried: `LOAD_HISTORIES=1000 FIRST_SEED=0 python -m pytest -n 0 tests/models/test_load_histories.py`.
 test_replay.py has fewer, with the models on top.

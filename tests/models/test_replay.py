@@ -1,4 +1,4 @@
-"""Invariants 1, 6 and 7: whatever was loaded, replayed, repeated or killed, in whatever order, the rows are those of one build from scratch."""
+"""Whatever was loaded, replayed, repeated or killed, in whatever order, the rows are those of one build from scratch."""
 
 from __future__ import annotations
 

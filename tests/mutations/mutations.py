@@ -18,7 +18,10 @@ class Mutation(NamedTuple):
     new: str
 
 
-_OVERVIEW, _WINDOWS, _NUMBERS = "macros/overview.sql", "macros/windows.sql", "macros/numbers.sql"
+_OVERVIEW, _FIGURES = "macros/models/select_overview.sql", "macros/models/overview_figures.sql"
+_PERIODS, _REVENUE = "macros/models/overview_periods.sql", "macros/models/select_revenue.sql"
+_WINDOWS, _NUMBERS = "macros/windows.sql", "macros/numbers.sql"
+_PRODUCTS, _GENERAL = "macros/indexed_parameters/products.sql", "macros/indexed_parameters/general_rows.sql"
 _SESSION_HITS, _LOGS = "macros/models/select_session_hits.sql", "macros/models/select_logs.sql"
 _DUPLICATES, _REPEATS = "macros/models/select_duplicates.sql", "macros/models/select_orders.sql"
 _PURCHASES, _ACTIONS = "macros/models/select_purchases.sql", "macros/models/select_product_actions.sql"
@@ -32,30 +35,30 @@ MUTATIONS = (
     # overview_1h and overview_1d
     Mutation("doubled revenue", _OVERVIEW, "then coalesce(purchase_figures.transaction_revenue, 0) end", "then 2 * coalesce(purchase_figures.transaction_revenue, 0) end"),
     Mutation("tax is shipping", _OVERVIEW, "then coalesce(purchase_figures.transaction_tax, 0) end", "then coalesce(purchase_figures.transaction_shipping, 0) end"),
-    Mutation("bots among the hits", _OVERVIEW, "count(case when not is_bot then 1 end) as hits", "count(*) as hits"),
-    Mutation("bots among the purchases", _OVERVIEW, "from {{ ref('purchases') }}\n    where not is_bot and {{ in_window() }}\n\n),\n\nvisitors", "from {{ ref('purchases') }}\n    where {{ in_window() }}\n\n),\n\nvisitors"),
+    Mutation("bots among the hits", _FIGURES, "count(case when not is_bot then 1 end) as hits", "count(*) as hits"),
+    Mutation("bots among the purchases", _OVERVIEW, "from {{ ref('purchases') }}\n    where not is_bot and", "from {{ ref('purchases') }}\n    where"),
     Mutation("bots among the product actions", _OVERVIEW, "from {{ ref('product_actions') }}\n    where not is_bot and", "from {{ ref('product_actions') }}\n    where"),
-    Mutation("sessions counted by hit", _OVERVIEW, "count(distinct case when not is_bot then session_id end)", "count(case when not is_bot then session_id end)"),
-    Mutation("users are clients", _OVERVIEW, "count(distinct case when not is_bot then user_id end)", "count(distinct case when not is_bot then client_id end)"),
-    Mutation("new users are new clients", _OVERVIEW, "count(case when id_kind = 'user' and is_new then 1 end) as count_new_users", "count(case when id_kind = 'client' and is_new then 1 end) as count_new_users"),
-    Mutation("everybody is new", _OVERVIEW, "count(case when id_kind = 'client' and is_new then 1 end)", "count(case when id_kind = 'client' then 1 end)"),
-    Mutation("pageviews with screenviews", _OVERVIEW, "hit_type = 'pageview' and not is_bot", "hit_type in ('pageview', 'screenview') and not is_bot"),
-    Mutation("product without id counts", _OVERVIEW, "and product_id is not null then 1 end", "then 1 end"),
-    Mutation("products by client and not by session", _OVERVIEW, "group by event_date, period, tracking_id, product_action, session_id, product_id", "group by event_date, period, tracking_id, product_action, session_id, product_id, event_id"),
-    Mutation("items are rows", _OVERVIEW, "sum(product_quantity) as quantity", "count(product_quantity) as quantity"),
+    Mutation("sessions counted by hit", _FIGURES, "count(distinct case when not is_bot then session_id end)", "count(case when not is_bot then session_id end)"),
+    Mutation("users are clients", _FIGURES, "count(distinct case when not is_bot then user_id end)", "count(distinct case when not is_bot then client_id end)"),
+    Mutation("new users are new clients", _FIGURES, "count(case when id_kind = 'user' and is_new then 1 end) as count_new_users", "count(case when id_kind = 'client' and is_new then 1 end) as count_new_users"),
+    Mutation("everybody is new", _FIGURES, "count(case when id_kind = 'client' and is_new then 1 end)", "count(case when id_kind = 'client' then 1 end)"),
+    Mutation("pageviews with screenviews", _FIGURES, "hit_type = 'pageview' and not is_bot", "hit_type in ('pageview', 'screenview') and not is_bot"),
+    Mutation("product without id counts", _FIGURES, "and product_id is not null then 1 end", "then 1 end"),
+    Mutation("products by client and not by session", _FIGURES, "group by event_date, period, tracking_id, product_action, session_id, product_id", "group by event_date, period, tracking_id, product_action, session_id, product_id, event_id"),
+    Mutation("items are rows", _FIGURES, "sum(product_quantity) as quantity", "count(product_quantity) as quantity"),
     Mutation("first currency wins", _OVERVIEW, "case when purchase_figures.currencies = 1 then purchase_figures.currency_code end", "purchase_figures.currency_code"),
     Mutation("currencies added up", _OVERVIEW, "case when coalesce(purchase_figures.currencies, 0) <= 1 then coalesce(purchase_figures.transaction_shipping, 0) end", "coalesce(purchase_figures.transaction_shipping, 0)"),
     Mutation("hours without hits left out", _OVERVIEW, "left join activity on", "inner join activity on"),
-    Mutation("23 hours a day", _OVERVIEW, "range(24)", "range(23)"),
-    Mutation("a property is lost", _OVERVIEW, "    union\n    select event_date, tracking_id from hits\n", "    union\n    select event_date, tracking_id from hits where tracking_id <> '(not set)'\n"),
-    Mutation("an hour late", _OVERVIEW, "{%- set period = \"cast(\" ~ dbt.date_trunc(unit, \"event_at\") ~ \" as timestamp)\" -%}\n{%- set grouping", "{%- set period = \"cast(\" ~ dbt.date_trunc(unit, \"event_at + interval '1 hour'\") ~ \" as timestamp)\" -%}\n{%- set grouping"),
+    Mutation("23 hours a day", _PERIODS, "range(24)", "range(23)"),
+    Mutation("a property is lost", _PERIODS, "    union\n    select event_date, tracking_id from hits\n", "    union\n    select event_date, tracking_id from hits where tracking_id <> '(not set)'\n"),
+    Mutation("an hour late", _OVERVIEW, "dbt.date_trunc(unit, \"event_at\")", "dbt.date_trunc(unit, \"event_at + interval '1 hour'\")"),
     # revenue_1h and revenue_1d
-    Mutation("refunds of bots", _OVERVIEW, "where is_refund and not is_repeat_refund and not is_bot and", "where is_refund and not is_repeat_refund and"),
-    Mutation("refunds twice", _OVERVIEW, "where is_refund and not is_repeat_refund and not is_bot and", "where is_refund and not is_bot and"),
-    Mutation("refunds are what was paid", _OVERVIEW, "1 as refunds, refund_amount as refunded_revenue", "1 as refunds, transaction_revenue as refunded_revenue"),
-    Mutation("average of every movement", _OVERVIEW, "{{ average('transaction_revenue', 'transactions') }}", "{{ average('transaction_revenue', '(transactions + refunds)') }}"),
-    Mutation("a purchase counts as two", _OVERVIEW, "1 as transactions, 0 as refunds", "2 as transactions, 0 as refunds"),
-    Mutation("without a currency is EUR", _OVERVIEW, "coalesce(currency_code, '(not set)') as currency\n", "coalesce(currency_code, 'EUR') as currency\n"),
+    Mutation("refunds of bots", _REVENUE, "where is_refund and not is_repeat_refund and not is_bot and", "where is_refund and not is_repeat_refund and"),
+    Mutation("refunds twice", _REVENUE, "where is_refund and not is_repeat_refund and not is_bot and", "where is_refund and not is_bot and"),
+    Mutation("refunds are what was paid", _REVENUE, "1 as refunds, refund_amount as refunded_revenue", "1 as refunds, transaction_revenue as refunded_revenue"),
+    Mutation("average of every movement", _REVENUE, "{{ average('transaction_revenue', 'transactions') }}", "{{ average('transaction_revenue', '(transactions + refunds)') }}"),
+    Mutation("a purchase counts as two", _REVENUE, "1 as transactions, 0 as refunds", "2 as transactions, 0 as refunds"),
+    Mutation("without a currency is EUR", _REVENUE, "coalesce(currency_code, '(not set)') as currency\n", "coalesce(currency_code, 'EUR') as currency\n"),
     # hits and what they are read from
     Mutation("events at their receipt", _HITS, "        event_at,\n        request_timestamp,", "        request_timestamp as event_at,\n        request_timestamp,"),
     Mutation("tax from the wrong parameter", _HITS, "{{ hit_text('tt') }} as transaction_tax", "{{ hit_text('ts') }} as transaction_tax"),
@@ -67,8 +70,8 @@ MUTATIONS = (
     Mutation("only hits of known agents", _LOGS, "left join user_agents on", "inner join user_agents on user_agents.device_type <> 'mobile' and"),
     Mutation("shipping for tax", _LOGS, "hits.tax_number as transaction_tax", "hits.shipping_number as transaction_tax"),
     Mutation("a window too short", _WINDOWS, "{{ column }} >= {{ window_start(-days_before) }} and {{ column }} < {{ window_end(days_after) }}", "{{ column }} > {{ window_start(-days_before) }} and {{ column }} < {{ window_end(days_after) }}"),
-    Mutation("brand is category", "macros/indexed_parameters.sql", "    br as product_brand,\n", "    ca as product_brand,\n"),
-    Mutation("products up to the fifth", "macros/indexed_parameters.sql", "{{ index }} <= 200", "{{ index }} <= 5"),
+    Mutation("brand is category", _PRODUCTS, "    br as product_brand,\n", "    ca as product_brand,\n"),
+    Mutation("products up to the fifth", _GENERAL, "{{ index }} <= 200", "{{ index }} <= 5"),
     Mutation("labels are actions", _LOGS, "    hits.event_label,", "    hits.event_action as event_label,"),
     # duplicates and repeats
     Mutation("last copy kept", _DUPLICATES, "where copy_number > 1", "where copy_number = 1"),

@@ -40,7 +40,7 @@ class OneHit:
     ],
 )
 def test_what_has_several_readings_is_not_judged(body: str) -> None:
-    """Invariant 8: no value that a client may send stops a date's publication."""
+    """No value that a client may send stops a date's publication."""
     (result,) = bodies.bodies(OneHit(body), bodies.Window(DAY, DAY + timedelta(days=1)))  # type: ignore[arg-type]
     assert result.passed, result.description
 

@@ -22,6 +22,7 @@ from collector.archive_keys import object_key, parse_key
 from ingestion_platform import definitions as location
 from ingestion_platform import settings as environment
 from ingestion_platform.assets.keys import OVERVIEW_1D, RAW_LOGS
+from ingestion_platform.assets.manifest import Models
 from ingestion_platform.dates import ONE_DAY, Window
 from ingestion_platform.instance import open_instance
 from ingestion_platform.resources import environments
@@ -165,6 +166,24 @@ def test_an_edited_model_makes_itself_and_what_is_below_stale(
         config = {"ops": {"refresh": {"config": {"rebuild_changed_models": True}}}}
         assert place.launch("hourly_refresh", run_config=config).success
         assert stale(ask, days) == {}
+
+
+def test_an_edited_macro_changes_the_models_that_use_it_through_other_macros() -> None:
+    """Only the macros that a model calls itself counted once: an edit of the retry rule, or of the window, left everything fresh."""
+    manifest = read_manifest()
+    before = Models.of(manifest).code_versions
+
+    def changed(name: str) -> set[str]:
+        macro = manifest["macros"][f"macro.clickstream.{name}"]
+        edited = {**macro, "macro_sql": f"{macro['macro_sql']}-- edited"}
+        macros = {**manifest["macros"], macro["unique_id"]: edited}
+        after = Models.of({**manifest, "macros": macros}).code_versions
+        return {key.to_user_string() for key, version in after.items() if version != before[key]}
+
+    everything = {key.to_user_string() for key in before}
+    assert everything - changed("session_list") == {"events/duplicates", "events/quarantine", "events_live/live_dates"}
+    assert everything - changed("_window_bound") == {"events_live/live_dates"}
+    assert changed("duckdb__impressions") == {"events/impressions"}
 
 
 @pytest.mark.dates

@@ -1,4 +1,4 @@
-"""Invariant 4: both warehouses give equal rows for every model on the same archive. Compared both ways, multiplicities included."""
+"""Both warehouses give equal rows for every model on the same archive. Compared both ways, multiplicities included."""
 
 from __future__ import annotations
 

@@ -15,26 +15,7 @@ session_hits as (
 
 ),
 
--- A session's hits of the next day count too: the lists are the same whichever date is built. An event id that came on two
--- dates may have begun a session on each, of one id.
-session_bounds as (
-
-    select
-        session_id,
-        session_started_at,
-        min(visitor_hit_number) as first_hit_number,
-        min(user_id) as least_user_id,
-        max(user_id) as greatest_user_id,
-        min(user_ip) as least_user_ip,
-        max(user_ip) as greatest_user_ip
-    from session_hits
-    group by session_id, session_started_at
-
-),
-
-{{ session_list("user_ids", "user_id") }},
-
-{{ session_list("user_ips", "user_ip") }},
+{{ session_lists() }},
 
 -- Said once more, so that DuckDB guesses these few columns to be the smaller side of the join, and not all of hits.
 window_session_hits as (
@@ -92,15 +73,7 @@ select
     hits.document_encoding,
     hits.screen_colors,
     hits.user_language,
-    coalesce(hits.campaign_name, {{ url_parameter('hits.document_location', 'utm_campaign') }}) as campaign_name,
-    coalesce(hits.campaign_source, {{ url_parameter('hits.document_location', 'utm_source') }}) as campaign_source,
-    coalesce(hits.campaign_medium, {{ url_parameter('hits.document_location', 'utm_medium') }}) as campaign_medium,
-    coalesce(hits.campaign_keyword, {{ url_parameter('hits.document_location', 'utm_term') }}) as campaign_keyword,
-    coalesce(hits.campaign_content, {{ url_parameter('hits.document_location', 'utm_content') }}) as campaign_content,
-    coalesce(hits.campaign_id, {{ url_parameter('hits.document_location', 'utm_id') }}) as campaign_id,
-    {%- for name in click_ids() %}
-    coalesce(hits.{{ name }}, {{ url_parameter('hits.document_location', name) }}) as {{ name }},
-    {%- endfor %}
+    {{ campaign_columns() }},
     hits.event_category,
     hits.event_action,
     hits.event_label,
@@ -139,37 +112,4 @@ left join {{ list }}
 {%- endfor %}
 left join orders on hits.log_id = orders.log_id
 left join user_agents on hits.user_agent = user_agents.user_agent
-{%- endmacro %}
-
-{#
-    A common table expression: the distinct values of `column` in each session that has more than one, sorted, joined by |. Every hit
-    carries the list, so it is bounded (var `session_list_length`): with all ids of a session that has a new one a hit, the
-    lists would grow with the square of the hits. How many there are says sessions.
-#}
-{% macro session_list(name, column) -%}
-{{ name }} as (
-
-    select session_id, session_started_at, {{ joined(column) }} as list
-    from (
-        select
-            several.session_id,
-            several.session_started_at,
-            several.{{ column }},
-            row_number() over (partition by several.session_id, several.session_started_at order by several.{{ column }}) as place
-        from (
-            select distinct session_hits.session_id, session_hits.session_started_at, session_hits.{{ column }}
-            from session_hits
-            inner join session_bounds
-                on
-                    session_hits.session_id = session_bounds.session_id
-                    and session_hits.session_started_at = session_bounds.session_started_at
-            where
-                session_bounds.least_{{ column }} <> session_bounds.greatest_{{ column }}
-                and session_hits.{{ column }} is not null
-        ) as several
-    ) as placed
-    where place <= {{ var('session_list_length') }}
-    group by session_id, session_started_at
-
-)
 {%- endmacro %}

@@ -25,8 +25,7 @@ hits as (
 sessions as (
 
     select
-        session_id,
-        session_started_at,
+        session_id, session_started_at,
         max(event_at) as session_ended_at,
         max(tracking_id) as tracking_id,
         max(client_id) as client_id,
@@ -46,11 +45,9 @@ sessions as (
         max(case when is_session_start then document_location end) as first_location,
         max(case when is_session_start then document_referrer end) as first_referrer,
         max(case when is_session_start then coalesce({{ click_ids() | join(", ") }}) end) as first_click_id,
-        min_by(campaign_name, case when campaign_name is not null then session_hit_number end) as campaign_name,
-        min_by(campaign_source, case when campaign_source is not null then session_hit_number end) as campaign_source,
-        min_by(campaign_medium, case when campaign_medium is not null then session_hit_number end) as campaign_medium,
-        min_by(user_agent_id, case when user_agent_id is not null then session_hit_number end) as user_agent_id,
-        min_by(device_type, case when device_type is not null then session_hit_number end) as device_type,
+        {%- for column in ["campaign_name", "campaign_source", "campaign_medium", "user_agent_id", "device_type"] %}
+        min_by({{ column }}, case when {{ column }} is not null then session_hit_number end) as {{ column }},
+        {%- endfor %}
         count(case when not is_bot then 1 end) = 0 as is_bot,
         coalesce(min(user_id) <> max(user_id), false) or coalesce(min(user_ip) <> max(user_ip), false) as is_shared
     from hits
@@ -62,8 +59,7 @@ sessions as (
 shared as (
 
     select
-        hits.session_id,
-        hits.session_started_at,
+        hits.session_id, hits.session_started_at,
         count(distinct hits.user_id) as user_ids,
         count(distinct hits.user_ip) as user_ips
     from hits
@@ -76,8 +72,7 @@ shared as (
 revenue_by_currency as (
 
     select
-        session_id,
-        session_started_at,
+        session_id, session_started_at,
         coalesce(currency_code, '(not set)') as currency_code,
         cast(sum(transaction_revenue) as decimal(38, 9)) as revenue
     from hits
@@ -89,8 +84,7 @@ revenue_by_currency as (
 revenue as (
 
     select
-        session_id,
-        session_started_at,
+        session_id, session_started_at,
         count(*) as currencies,
         max(currency_code) as currency_code,
         max(revenue) as revenue,
@@ -102,37 +96,21 @@ revenue as (
 
 select
     cast(sessions.session_started_at as date) as event_date,
-    sessions.session_id,
-    sessions.tracking_id,
-    sessions.client_id,
-    sessions.user_id,
+    sessions.session_id, sessions.tracking_id, sessions.client_id, sessions.user_id,
     coalesce(shared.user_ids, case when sessions.user_id is not null then 1 else 0 end) as user_ids,
     coalesce(shared.user_ips, sessions.any_user_ip) as user_ips,
-    sessions.session_started_at,
-    sessions.session_ended_at,
+    sessions.session_started_at, sessions.session_ended_at,
     {{ milliseconds_between('sessions.session_started_at', 'sessions.session_ended_at') }} as duration_ms,
-    sessions.hits,
-    sessions.pageviews,
-    sessions.events,
-    sessions.product_actions,
-    sessions.product_details,
-    sessions.cart_adds,
-    sessions.cart_removes,
-    sessions.checkouts,
-    sessions.purchases,
+    sessions.hits, sessions.pageviews, sessions.events,
+    sessions.product_actions, sessions.product_details, sessions.cart_adds, sessions.cart_removes, sessions.checkouts, sessions.purchases,
     sessions.cart_adds > 0 as has_cart_add,
     sessions.purchases > 0 as has_purchase,
     sessions.hits = 1 as is_bounce,
-    sessions.entry_page,
-    sessions.exit_page,
+    sessions.entry_page, sessions.exit_page,
     sessions.first_referrer as referrer,
-    sessions.campaign_name,
-    sessions.campaign_source,
-    sessions.campaign_medium,
+    sessions.campaign_name, sessions.campaign_source, sessions.campaign_medium,
     {{ channel('sessions.campaign_source', 'sessions.campaign_medium', "sessions.first_click_id", "sessions.first_referrer", 'sessions.first_location') }} as channel,
-    sessions.user_agent_id,
-    sessions.device_type,
-    sessions.is_bot,
+    sessions.user_agent_id, sessions.device_type, sessions.is_bot,
     case when revenue.currencies = 1 then revenue.currency_code end as currency_code,
     cast(case when revenue.currencies = 1 then revenue.revenue end as decimal(38, 9)) as transaction_revenue,
     revenue.revenue_by_currency

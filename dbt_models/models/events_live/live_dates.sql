@@ -1,3 +1,5 @@
+{{ config(access='private') }}
+
 -- The event dates whose marts lack something that RAW.LOGS holds, now: the watermark, read when the view is queried.
 --
 -- A date is live when a load that changed its read window is newer than the last build of logs for it, or when rows are there
@@ -5,23 +7,23 @@
 
 with changes as (
 
-    select event_date, load_id from {{ source('raw', 'event_date_changes') }}
+    select event_date, load_id from {{ ref('stg_event_date_changes') }}
     union all
     select distinct event_date, 9223372036854775807 as load_id
-    from {{ source('raw', 'logs') }}
+    from {{ ref('stg_hits') }}
     where
         arrival_date >= (
             select {{ minus("coalesce(max(arrival_date), cast('1970-03-01' as date))", 2, 'days') }}
-            from {{ source('raw', 'load_history') }}
+            from {{ ref('stg_load_history') }}
         )
-        and log_filename not in (select object_key from {{ source('raw', 'load_history') }})
+        and log_filename not in (select object_key from {{ ref('stg_load_history') }})
 
 ),
 
 builds as (
 
     select event_date, load_id
-    from {{ source('raw', 'build_history') }}
+    from {{ ref('stg_build_history') }}
     where model = 'logs'
 
 ),

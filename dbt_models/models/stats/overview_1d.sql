@@ -1,3 +1,3 @@
--- The measures of every day, by tracking id and in total. See the macro for the rules.
+-- The measures of every day, by tracking id and in total. The macro tells the rules.
 
-{{ overview('day') }}
+{{ select_overview('day') }}

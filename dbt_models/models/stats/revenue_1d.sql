@@ -1,3 +1,3 @@
 -- Purchases and refunds of every day that has any, by tracking id (and in total) and currency.
 
-{{ revenue('day') }}
+{{ select_revenue('day') }}

@@ -1,3 +1,3 @@
 -- Purchases and refunds of every hour that has any, by tracking id (and in total) and currency.
 
-{{ revenue('hour') }}
+{{ select_revenue('hour') }}

@@ -1,7 +1,7 @@
-{# Within the run's window no two rows share all of `columns`. #}
-{% test unique_combination_of_columns(model, columns) %}
-    select {{ columns | join(", ") }}, count(*) as copies
+{# Within the run's window no two rows share all of `combination_of_columns`. #}
+{% test unique_combination_of_columns(model, combination_of_columns) %}
+    select {{ combination_of_columns | join(", ") }}, count(*) as copies
     from {{ model }}
-    group by {{ columns | join(", ") }}
+    group by {{ combination_of_columns | join(", ") }}
     having count(*) > 1
 {% endtest %}
