@@ -58,7 +58,7 @@ def test_inputs_have_the_shape_of_the_sdk(stack: str, request: pytest.FixtureReq
 
 
 def test_shape_check_sees_what_the_mocks_accept(production: Graph) -> None:
-    """Junk that the mocks took in silence: the seed's buffer_size, a word for a number, a bool where 2.x wants
+    """Junk that the mocks took in silence: buffer_size for buffering_size, a word for a number, a bool where 2.x wants
     "true".
     """
     stream = production.named("delivery", "FirehoseDeliveryStream")

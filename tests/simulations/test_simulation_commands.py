@@ -87,7 +87,7 @@ def test_a_date_that_is_not_over_is_no_history(tmp_path: Path) -> None:
 
 
 def test_settings_come_from_dotenv_and_the_environment_wins(tmp_path: Path) -> None:
-    """DATA_FOLDER, COLLECT_URL and N_EVENTS in `.env` mean what they mean in the seed; a run reports what it did."""
+    """DATA_FOLDER, COLLECT_URL and N_EVENTS in `.env` mean what their names say; a run reports what it did."""
     with running_collector(tmp_path / "data") as collector:
         (tmp_path / ".env").write_text(f"COLLECT_URL={collector.url}/collect\nN_EVENTS=7\n")
         from_file = run(tmp_path, "pump")

@@ -114,7 +114,7 @@ def test_bots_are_told_by_their_user_agent(records: list[dict[str, Any]]) -> Non
 
 
 def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
-    """Deterministic per (seed, date), whatever PYTHONHASHSEED says (the seed's simulator used `hash()`)."""
+    """Deterministic per (seed, date), whatever PYTHONHASHSEED says (`hash()` differs from process to process)."""
     program = (
         "import sys; from datetime import date; from pathlib import Path; from simulations.config import TrafficConfig;"
         "from simulations.history import write_day;"

@@ -52,7 +52,7 @@ LINES = [
     line(request__timestamp=1672531200000),  # years before its arrival
     # the first and last date that an event may have beside its arrival on 2026-03-01, and one day further off
     *(line(request__timestamp=day) for day in (1737763200000, 1737676800000, 1772409600000, 1772496000000)),
-    line(event_id=None, context__tracking_id=None),  # as the seed's collector wrote it
+    line(event_id=None, context__tracking_id=None),  # as collectors before version 0.1 wrote it
     line(event_id="  "),
     line(context__client_id=" ", context__user_id="u-1", request__body__uid="u-2"),
     line(request__body__uid="u-2", request__id=None),
@@ -62,7 +62,7 @@ LINES = [
 
 
 def test_copy_and_embedded_loader_give_equal_rows(make_bench) -> None:
-    """Queue times, times and ids at and over their bounds, the seed's records and an empty one: the same row on both, each once."""
+    """Queue times, times and ids at and over their bounds, records of collectors before version 0.1 and an empty one: the same row on both, each once."""
     benches = make_bench("snowflake"), make_bench("duckdb")
     raw = []
     for bench in benches:

@@ -10,7 +10,7 @@ with changes as (
     select event_date, load_id from {{ ref('stg_event_date_changes') }}
     union all
     select distinct event_date, 9223372036854775807 as load_id
-    from {{ ref('stg_hits') }}
+    from {{ ref('stg_arrivals') }}
     where
         arrival_date >= (
             select {{ minus("coalesce(max(arrival_date), cast('1970-03-01' as date))", 2, 'days') }}
