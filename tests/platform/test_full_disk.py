@@ -111,7 +111,7 @@ class Undisturbed(NamedTuple):
 
     def copy_archive(self, data_dir: Path) -> Path:
         """Make `data_dir` another one with the same archive; returns it."""
-        for name in ("archive", "expected_results"):
+        for name in ("archive", "truth"):
             shutil.copytree(self.data_dir / name, data_dir / name)
         return data_dir
 
