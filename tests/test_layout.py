@@ -169,7 +169,12 @@ def test_every_decision_is_in_the_index() -> None:
     """A record that no list names is found by nobody; a name without a record is a dead link."""
     folder = ROOT / "docs" / "decisions"
     listed = re.findall(r"\]\(([\w-]+\.md)\)", (folder / "README.md").read_text())
-    assert listed == sorted(path.name for path in folder.glob("*.md") if path.name != "README.md")
+    records = sorted(path for path in folder.glob("*.md") if path.name != "README.md")
+    assert listed == [path.name for path in records]
+    undated = [
+        path.name for path in records if not re.search(r"^\*Decided on 20\d\d-\d\d-\d\d", path.read_text(), re.M)
+    ]
+    assert undated == [], "a reader asks whether it still holds"
 
 
 def test_names_of_tests_depend_on_nothing(request: pytest.FixtureRequest) -> None:
