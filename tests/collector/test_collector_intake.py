@@ -16,7 +16,7 @@ HIT = '{"t": "event", "cid": "c1", "ev": 1.50, "tid": "UA-1-1"}'
 FORM = "t=event&cid=c1&ev=1.50&tid=UA-1-1"
 
 
-def _judge(request: Any, settings: Settings | None = None) -> tuple[Any, list[dict[str, Any]]]:
+def _process(request: Any, settings: Settings | None = None) -> tuple[Any, list[dict[str, Any]]]:
     outcome = process_request(request, settings or Settings(), 1000, 1001)
     return outcome.answer(), [json.loads(record) for record in outcome.records]
 
@@ -41,7 +41,7 @@ def test_every_transport_reaches_the_archive_alike(
     make_request: Any, method: str, query: str, body: Any, headers: dict[str, str]
 ) -> None:
     """The seed spoke JSON only, so no GA client could talk to it. curl's -d says form for JSON, beacons say text."""
-    response, records = _judge(make_request(method, "/collect", body, query=query, headers=headers))
+    response, records = _process(make_request(method, "/collect", body, query=query, headers=headers))
     assert (response.status, response.body) == (200, GIF)
     assert records[0]["request"]["body"] == {"t": "event", "cid": "c1", "ev": "1.50", "tid": "UA-1-1"}
     assert records[0]["request"]["method"] == method
@@ -73,7 +73,7 @@ def test_a_refusal_is_explained_and_recorded(
     make_request: Any, request_of: dict[str, Any], status: int, reason: str
 ) -> None:
     """A refused hit is counted and can be replayed once the rule is fixed; the client learns what was wrong."""
-    response, records = _judge(make_request(**{"method": "POST", **request_of}))
+    response, records = _process(make_request(**{"method": "POST", **request_of}))
     assert response.status == status
     answer = json.loads(response.body)
     assert answer["error"] == reason and answer["detail"]
@@ -87,16 +87,16 @@ def test_a_refusal_is_explained_and_recorded(
 def test_the_payload_of_a_refused_hit_can_be_replayed(make_request: Any) -> None:
     """What is kept of a hit whose tracking id was not on the list is the hit, letter by letter."""
     settings = Settings(tracking_ids=frozenset({"UA-2-2"}))
-    response, records = _judge(make_request(body=HIT), settings)
+    response, records = _process(make_request(body=HIT), settings)
     assert response.status == 403
     assert records[0]["rejected"]["payload"] == HIT
-    assert _judge(make_request(body=records[0]["rejected"]["payload"]))[0].status == 200
+    assert _process(make_request(body=records[0]["rejected"]["payload"]))[0].status == 200
 
 
 def test_each_line_of_a_batch_has_its_own_outcome(make_request: Any) -> None:
     """One bad line once cost a whole batch elsewhere; here its neighbours are kept and it is told apart."""
     lines = [HIT, "{broken", "", FORM, "t=event", "t=event&cid=1&dt=" + "x" * 8192]
-    response, records = _judge(make_request(path="/batch", body="\r\n".join(lines)))
+    response, records = _process(make_request(path="/batch", body="\r\n".join(lines)))
     answer = json.loads(response.body)
     assert response.status == 200
     assert (answer["accepted"], answer["refused"]) == (2, 3)
@@ -116,7 +116,7 @@ def test_each_line_of_a_batch_has_its_own_outcome(make_request: Any) -> None:
 
 def test_a_batch_without_a_good_line_is_a_bad_request(make_request: Any) -> None:
     """A client that looks at nothing but the status must not take this for success."""
-    response, records = _judge(make_request(path="/batch", body="x\ny"))
+    response, records = _process(make_request(path="/batch", body="x\ny"))
     assert response.status == 400
     assert len(records) == 2
 
@@ -137,7 +137,7 @@ def test_what_the_stream_does_not_take_is_not_acknowledged(make_request: Any) ->
 def test_beacons_of_other_origins_get_their_origin_echoed(make_request: Any) -> None:
     """Beacons carry credentials, for which browsers do not accept `*`; errors must be readable too."""
     for body in (FORM, "t=event"):
-        response, _ = _judge(make_request(body=body, headers={"origin": "https://shop.example"}))
+        response, _ = _process(make_request(body=body, headers={"origin": "https://shop.example"}))
         assert response.headers["Access-Control-Allow-Origin"] == "https://shop.example"
         assert response.headers["Access-Control-Allow-Credentials"] == "true"
         assert response.headers["Vary"] == "Origin"
@@ -146,10 +146,10 @@ def test_beacons_of_other_origins_get_their_origin_echoed(make_request: Any) -> 
 def test_preflights_are_answered_for_allowed_origins_only(make_request: Any) -> None:
     """A page that may not send learns it before it sends."""
     settings = Settings(allowed_origins=frozenset({"https://shop.example"}))
-    good, records = _judge(make_request("OPTIONS", headers={"origin": "https://Shop.example"}), settings)
+    good, records = _process(make_request("OPTIONS", headers={"origin": "https://Shop.example"}), settings)
     assert good.status == 204 and good.headers["Access-Control-Allow-Headers"] == "content-type, content-encoding"
     assert records == []
-    bad, _ = _judge(make_request("OPTIONS", headers={"origin": "https://other.example"}), settings)
+    bad, _ = _process(make_request("OPTIONS", headers={"origin": "https://other.example"}), settings)
     assert "Access-Control-Allow-Origin" not in bad.headers
 
 
@@ -158,12 +158,12 @@ def test_hits_of_other_origins_are_refused_where_there_is_a_list(make_request: A
     settings = Settings(allowed_origins=frozenset({"https://shop.example"}))
     for origin, status in (("https://shop.example", 200), ("https://other.example", 403), ("null", 403), (None, 200)):
         headers = {} if origin is None else {"origin": origin}
-        assert _judge(make_request(body=FORM, headers=headers), settings)[0].status == status
+        assert _process(make_request(body=FORM, headers=headers), settings)[0].status == status
 
 
 def test_an_origin_cannot_smuggle_a_header(make_request: Any) -> None:
     """An echoed value with a line break would split the answer."""
-    response, _ = _judge(make_request(body=FORM, headers={"origin": "https://a\r\nSet-Cookie: x"}))
+    response, _ = _process(make_request(body=FORM, headers={"origin": "https://a\r\nSet-Cookie: x"}))
     assert response.status == 200
     assert "Access-Control-Allow-Origin" not in response.headers
 
@@ -173,7 +173,7 @@ def test_visitors_who_ask_not_to_be_tracked_are_counted_only(make_request: Any) 
     for name in ("dnt", "sec-gpc"):
         headers = {name: "1", "user-agent": "Mozilla/5.0", "referer": "https://shop.example/secret"}
         request = make_request(body=HIT, headers=headers)
-        response, records = _judge(request, Settings(privacy_signals=PrivacySignals.HONOUR))
+        response, records = _process(request, Settings(privacy_signals=PrivacySignals.HONOUR))
         assert (response.status, response.body) == (204, b"")
         assert records[0]["rejected"] == {
             "reason": "do_not_track",
@@ -182,7 +182,7 @@ def test_visitors_who_ask_not_to_be_tracked_are_counted_only(make_request: Any) 
         }
         assert records[0]["request"]["headers"] == {}
         assert set(records[0]["context"].values()) == {None}
-        assert _judge(request)[0].status == 200
+        assert _process(request)[0].status == 200
 
 
 def test_addresses_are_cut_before_they_are_stored(make_request: Any) -> None:
@@ -196,7 +196,7 @@ def test_addresses_are_cut_before_they_are_stored(make_request: Any) -> None:
         (IpMode.DROP, FORM, None),
     ]
     for mode, body, stored in cases:
-        _, records = _judge(make_request(body=body), Settings(ip_mode=mode))
+        _, records = _process(make_request(body=body), Settings(ip_mode=mode))
         assert records[0]["context"]["user_ip"] == stored, (mode, body)
 
 
@@ -208,18 +208,18 @@ def test_only_listed_headers_are_stored(make_request: Any) -> None:
         "x-forwarded-for": "1.2.3.4",
         "user-agent": "U" * 9000,
     }
-    _, records = _judge(make_request(body=FORM, headers=headers))
+    _, records = _process(make_request(body=FORM, headers=headers))
     assert records[0]["request"]["headers"] == {"user-agent": "U" * 2048}
 
 
-def test_other_paths(make_request: Any) -> None:
+def test_a_path_that_takes_no_hits_is_answered_and_records_nothing(make_request: Any) -> None:
     """Health and robots answer without a record; what is unknown is 404 and says where hits go."""
-    assert _judge(make_request("GET", "/health"))[0].status == 200
-    assert b"Disallow: /" in _judge(make_request("GET", "/robots.txt"))[0].body
-    response, records = _judge(make_request("POST", "/nowhere", HIT))
+    assert _process(make_request("GET", "/health"))[0].status == 200
+    assert b"Disallow: /" in _process(make_request("GET", "/robots.txt"))[0].body
+    response, records = _process(make_request("POST", "/nowhere", HIT))
     assert response.status == 404 and b"/collect" in response.body
     assert records == []
-    assert _judge(make_request("POST", "/collect/", HIT))[0].status == 200
+    assert _process(make_request("POST", "/collect/", HIT))[0].status == 200
 
 
 def test_a_defect_of_ours_keeps_the_hit(make_request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +234,7 @@ def test_a_defect_of_ours_keeps_the_hit(make_request: Any, monkeypatch: pytest.M
         return real(hit, *arguments, **times)
 
     monkeypatch.setattr(intake, "build_record", fails_on_poison)
-    response, records = _judge(make_request(path="/batch", body=f"{FORM}\n{FORM}&poison=1\n{FORM}"))
+    response, records = _process(make_request(path="/batch", body=f"{FORM}\n{FORM}&poison=1\n{FORM}"))
     assert [line["status"] for line in json.loads(response.body)["hits"]] == [200, 500, 200]
     assert records[1]["rejected"] == {
         "reason": "internal_error",

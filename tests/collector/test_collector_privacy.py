@@ -45,7 +45,7 @@ def test_what_is_cut_names_a_network_only(address: object) -> None:
     assert int(parsed) % (2**8 if parsed.version == 4 else 2**80) == 0
 
 
-def test_modes() -> None:
+def test_an_address_is_cut_kept_or_left_out_as_the_mode_says() -> None:
     """Full keeps, truncate cuts, drop drops; no mode keeps what is no address."""
     stored = {mode: storable_address("203.0.113.77", mode) for mode in IpMode}
     assert stored == {IpMode.FULL: "203.0.113.77", IpMode.TRUNCATE: "203.0.113.0", IpMode.DROP: None}

@@ -11,7 +11,7 @@ from collector import settings as settings_module
 from collector.settings import CloudSettings, IpMode, LocalSettings, Settings, SettingsError
 
 
-def test_defaults() -> None:
+def test_an_empty_environment_is_a_working_one() -> None:
     """An empty environment is a working one, and an empty value counts as unset (compose files write those)."""
     empty = dict.fromkeys(("IP_MODE", "ALLOWED_ORIGINS", "MAX_HIT_BYTES", "DATA_DIR", "COLLECTOR_PORT"), "")
     for environment in ({}, empty):

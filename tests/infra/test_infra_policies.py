@@ -29,7 +29,7 @@ def test_wildcards_reach_as_far_as_iam_lets_them() -> None:
     assert is_allowed(policy(Resource=STREAM[:-1] + "?"), "firehose:PutRecordBatch", STREAM)
 
 
-def test_deny_wins() -> None:
+def test_a_deny_wins_over_an_allow() -> None:
     """Whatever else allows it."""
     denied: list[dict[str, object]] = [*policy(), {"Effect": "Deny", "Action": "*", "Resource": "*"}]
     assert not is_allowed(denied, "firehose:PutRecordBatch", STREAM)

@@ -52,7 +52,7 @@ def by_reason(place: Any) -> dict[tuple[Any, str], int]:
     return {(day, reason): count for day, reason, count in rows}
 
 
-def test_hits_come_back_by_reason_and_date_when_their_rule_is_mended(place: Any, strict: DbtProject) -> None:
+def test_hits_come_back_by_reason_and_date_when_their_rule_is_fixed(place: Any, strict: DbtProject) -> None:
     """The archive keeps what a rule refused. After fixing it, the job rebuilds the dates that were asked for and hold the
     reason, and those that follow from them (left alone, newness and sessions of later dates were wrong for ever, and nothing
     said so); counts before and after are with the run. What was not asked for stays until it is."""

@@ -321,7 +321,7 @@ def test_what_a_pipe_has_loaded_is_only_noted(make_bench, record, at) -> None:
     assert current(bench)
 
 
-def test_what_pipe_and_loader_took_at_once_is_mended_by_the_next_load(make_bench, record, at) -> None:
+def test_what_pipe_and_loader_took_at_once_is_repaired_by_the_next_load(make_bench, record, at) -> None:
     """The pipe commits an object that the loader has just copied: the next load finds more rows than the ledger says."""
     bench = make_bench("snowflake")
     key = bench.deliver([record(at("2026-01-01 10:00"))])
