@@ -51,6 +51,32 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("clock", [tests_clock.EVERY[name] for name in names], ids=names, indirect=True)
 
 
+# What opening an instance puts into the environment, for the children of a command (platform/instance.py).
+_SET_FOR_CHILDREN = ("DATA_DIR", "PUBLISHED_DIR", "DAGSTER_HOME", "DAGSTER_EVENT_BATCH_SIZE", "SNOWFLAKE_PRIVATE_KEY")
+
+
+def _environment_kept() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in _SET_FOR_CHILDREN}
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _environment_of_a_module() -> Iterator[None]:
+    """No module of tests publishes into the folder of another that opened an instance in this process before."""
+    yield from _environment_kept()
+
+
+@pytest.fixture(autouse=True)
+def _environment_of_a_test() -> Iterator[None]:
+    """Nor does a test into that of the one before."""
+    yield from _environment_kept()
+
+
 @pytest.fixture(autouse=True)
 def clock(request: pytest.FixtureRequest) -> Iterator[None]:
     """Begin the test at one of the clocks' moments, if it was asked to run under several."""

@@ -20,6 +20,7 @@ from dagster import DagsterInstance
 
 from ingestion_platform import settings
 from ingestion_platform.assets.checks import StatisticsChecks
+from ingestion_platform.assets.simulated.expected_results import ExpectedResults
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.dbt_project import MODELS_DIR, DbtProject, NodeResult
 
@@ -89,7 +90,8 @@ class Laboratory:
             names = tuple(dict.fromkeys(_name(result) for result in failed))
             return Outcome(names, tuple(" ".join(result.message.split())[:300] for result in failed), ())
         with DagsterInstance.ephemeral() as instance:
-            refusals = StatisticsChecks().evaluate(instance, self.warehouse, self.settings, self.window).refusals
+            checks = StatisticsChecks(ExpectedResults())
+            refusals = checks.evaluate(instance, self.warehouse, self.settings, self.window).refusals
         if refusals:
             return Outcome(tuple(refusals), tuple(refusals.values()), ())
         return Outcome((), (), tuple(self.warehouse.publish(self.published, *self.window)))
