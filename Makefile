@@ -56,7 +56,7 @@ test-infra: $(INFRA) ## Type-check the Pulumi program and run its tests
 	@$(BIN)/python -m pytest -m infra $(PYTEST_ARGS)
 
 # A network of its own: the services have their own ports, whatever else runs on the machine.
-test-containers: $(DEV) ## Build deploy/ and run it in containers (Linux, root; ten minutes at first, then about five)
+test-containers: $(DEV) ## Build deploy/ and run it in containers (Linux, root; ten minutes at first, then five to eight)
 	@bash tests/containers/build_images
 	@unshare --net sh -c 'ip link set lo up && exec $(BIN)/python -m pytest -m container tests/containers $(PYTEST_ARGS)'
 

@@ -152,9 +152,15 @@ def _module(name: str) -> Any:
 
 
 @pytest.fixture(scope="session")
-def recorded(dbt_runner: dbtRunner) -> Any:
+def recorded_dbt() -> Any:
+    """The module of that name."""
+    return _module("recorded_dbt")
+
+
+@pytest.fixture(scope="session")
+def recorded(dbt_runner: dbtRunner, recorded_dbt: Any) -> Any:
     """What dbt executes for windows of each length, recorded when it is first needed."""
-    reference = date(2033, 2, 3)
+    reference = recorded_dbt.REFERENCE
 
     def make(path: Path) -> None:
         """A warehouse whose models were built of one hit, and then of none."""
@@ -182,7 +188,7 @@ def recorded(dbt_runner: dbtRunner) -> Any:
     def build(path: Path, start: date, end: date, select: Sequence[str]) -> None:
         ModelHarness(path.parent, dbt_runner).dbt("run", start, end, "--select", *select)
 
-    return _module("recorded_dbt").RecordedDbt(make, build)
+    return recorded_dbt.RecordedDbt(make, build)
 
 
 @pytest.fixture

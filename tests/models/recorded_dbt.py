@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +34,9 @@ _COMMENT = re.compile(r"^/\*.*?\*/\s*", re.S)
 
 def fingerprint() -> str:
     """Of everything that decides what dbt executes."""
-    digest = hashlib.sha256("".join(version(name) for name in ("dbt-core", "dbt-duckdb", "duckdb")).encode())
+    # The first partition is part of a view.
+    around = [version(name) for name in ("dbt-core", "dbt-duckdb", "duckdb")] + [os.environ.get("PARTITIONS_START", "")]
+    digest = hashlib.sha256(" ".join(around).encode())
     sources = [
         path
         for path in PROJECT.rglob("*")
@@ -100,7 +103,7 @@ class RecordedDbt:
 
     def run(self, warehouse: Path, start: date, end: date, select: Sequence[str]) -> None:
         """Rebuild [start, end) of what `select` matches in `warehouse`."""
-        statements = self._statements((end - start).days, tuple(select))
+        statements = self.statements((end - start).days, tuple(select))
         # Planning is most of the work on these few rows, and more threads only wait for each other.
         with duckdb.connect(f"{warehouse}", config={"preserve_insertion_order": False, "threads": 1}) as connection:
             for statement in statements:
@@ -108,7 +111,8 @@ class RecordedDbt:
                 connection.execute(moved(statement, (start - REFERENCE).days))
                 connection.execute("commit")
 
-    def _statements(self, length: int, select: tuple[str, ...]) -> list[str]:
+    def statements(self, length: int, select: tuple[str, ...]) -> list[str]:
+        """What dbt executes for a window of `length` dates that begins on REFERENCE."""
         if (length, select) not in self._known:
             name = hashlib.sha256(" ".join(select).encode()).hexdigest()[:8]
             path = self._folder / f"{name}-{length}.json"

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 
-_spec = importlib.util.spec_from_file_location("recorded_dbt", Path(__file__).with_name("recorded_dbt.py"))
-assert _spec is not None and _spec.loader is not None
-recorded_dbt = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(recorded_dbt)
-
 
 @pytest.mark.parametrize(("start", "length"), [(date(2024, 2, 27), 3), (date(2025, 12, 31), 1)])
-def test_what_was_recorded_is_what_dbt_executes(make_bench, recorded, record, at, start: date, length: int) -> None:
+def test_what_was_recorded_is_what_dbt_executes(
+    make_bench, recorded, recorded_dbt, record, at, start: date, length: int
+) -> None:
     """For another window, in a warehouse that dbt made, dbt executes the recorded statements with the dates moved, one for each
     model that is a table; and what they leave are dbt's rows."""
     end = start + timedelta(days=length)
@@ -26,7 +21,7 @@ def test_what_was_recorded_is_what_dbt_executes(make_bench, recorded, record, at
     with recorded_dbt.recording() as executed:
         by_dbt.build(start, end)
     statements = recorded_dbt.replacements(executed)
-    known = recorded._statements(length, ("tag:daily",))
+    known = recorded.statements(length, ("tag:daily",))
     assert sorted(statements) == sorted(recorded_dbt.moved(sql, (start - recorded_dbt.REFERENCE).days) for sql in known)
     assert len(statements) == len(by_dbt.snapshot(start, end))
     by_statements.build(start, end)
