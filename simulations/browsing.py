@@ -164,7 +164,7 @@ def draw_orders(visits: Visits, hits: Hits, without_id: Flags, prefix: str) -> d
 def _number_pairs(visitor: Bits, shop: Ints) -> Ints:
     """A number for each distinct (visitor, shop), in no meaningful order."""
     _, number = np.unique(mix(visitor, 17) ^ mix(shop.astype(np.uint64), 18), return_inverse=True)
-    return number.astype(np.int64)
+    return np.asarray(number, np.int64)
 
 
 def _mean_length() -> float:

@@ -59,7 +59,8 @@ class Connection(asyncio.Protocol):
     async def send(self, request: bytes, timeout: float) -> Answer:
         """Send a request and wait for its answer. Raises OSError (TimeoutError included) and is closed then."""
         loop = asyncio.get_running_loop()
-        waiter = self._waiter = loop.create_future()
+        waiter: asyncio.Future[Answer] = loop.create_future()
+        self._waiter = waiter
         self._retry_after, self._body = None, []
         self._parser = httptools.HttpResponseParser(self)
         self._transport.write(request)

@@ -75,7 +75,8 @@ def client_faults(plan: DayPlan, steady: Flags) -> None:
 
 def purchases_of(hits: Hits) -> Flags:
     """Which hits are purchases, repeated ones included."""
-    return hits.kind == KIND["purchase"]
+    purchases: Flags = hits.kind == KIND["purchase"]
+    return purchases
 
 
 def _session_controls(plan: DayPlan, draws: Draws) -> None:

@@ -8,6 +8,7 @@ that an alarm it misreads cannot pass.
 from __future__ import annotations
 
 import json
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import mean
@@ -71,16 +72,18 @@ def series_of(metric: Mapping[str, Any]) -> Series:
 
 def is_off(alarm: Mapping[str, Any], points: Points) -> bool:
     """Whether the alarm goes off on these points."""
-    compare = {
-        "GreaterThanOrEqualToThreshold": lambda value: value >= alarm["threshold"],
-        "LessThanThreshold": lambda value: value < alarm["threshold"],
-    }[alarm["comparisonOperator"]]
+    compare = {"GreaterThanOrEqualToThreshold": operator.ge, "LessThanThreshold": operator.lt}[
+        alarm["comparisonOperator"]
+    ]
     missing = {"breaching": True, "notBreaching": False}[alarm["treatMissingData"]]
     if "datapointsToAlarm" in alarm:
         raise NotImplementedError("the evaluator does not know m of n periods")
     values = _values(alarm, points)
     recent = [None] * alarm["evaluationPeriods"] + values
-    return all(missing if value is None else compare(value) for value in recent[-alarm["evaluationPeriods"] :])
+    return all(
+        missing if value is None else compare(value, alarm["threshold"])
+        for value in recent[-alarm["evaluationPeriods"] :]
+    )
 
 
 def _values(alarm: Mapping[str, Any], points: Points) -> list[float | None]:

@@ -122,7 +122,7 @@ class RecordingMonitor(pulumi_mocks.MockMonitor):
         self.graph = graph
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802  (the engine's own name)
-        response = super().RegisterResource(request)
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.type == "pulumi:pulumi:Stack":
             return response
         if response.urn in self.graph.nodes:
@@ -152,7 +152,7 @@ class RecordingMonitor(pulumi_mocks.MockMonitor):
             outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
             self.graph.exports = plain(outputs)
             self.graph.secret_exports = {key for key, value in outputs.items() if _is_secret(value)}
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 
 def _invoke_arn(arn: str) -> str:

@@ -18,8 +18,8 @@ from ingestion_platform.assets.volume import SeparateHits
 from ingestion_platform.dates import ONE_DAY, Window, load_window, today
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
-from simulations.config import HISTORY_TRACKING_PREFIX
-from simulations.truth import DATES_AFTER, ExpectedDate, expected
+from simulations.config import DATES_AFTER, HISTORY_TRACKING_PREFIX
+from simulations.truth import ExpectedDate, expected
 
 Figures = dict[tuple[date, str], dict[str, Any]]
 
