@@ -21,11 +21,24 @@ def test_every_path_is_there() -> None:
 
 
 def test_every_name_stands_in_the_file_beside_it() -> None:
-    """Where the page says in which function or class something is decided, it is there."""
+    """Where the page says in which function, class or constant something is decided, it is there."""
     pairs = re.findall(r"`([\w/]+\.(?:py|sql))`, `(\w+)`", PAGE)
-    assert len(pairs) >= 2
+    assert len(pairs) > 10
     for path, name in pairs:
-        assert re.search(rf"\b(?:def|class|macro) {name}\b", (ROOT / path).read_text(encoding="utf-8")), (path, name)
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert re.search(rf"\b(?:def|class|macro) {name}\b|^{name}\b.* = ", text, re.M), (path, name)
+
+
+def test_what_turns_a_rule_is_a_setting_or_a_var() -> None:
+    """The third column of "Where is it decided": a variable of the environment, or a var of dbt."""
+    table = PAGE.split("## Where is it decided …")[1].split("\n## ")[0]
+    cells = re.findall(r"^\|[^|]+\|[^|]+\|([^|]+)\|$", table, re.M)
+    turned = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    settings = "".join((ROOT / folder / "settings.py").read_text() for folder in ("collector", "platform"))
+    variables = (ROOT / "dbt_models" / "dbt_project.yml").read_text()
+    assert len(turned) > 8
+    for name in turned:
+        assert re.search(rf'"{name}"' if name.isupper() else rf"^  {name}: ", settings + variables, re.M), name
 
 
 def test_every_asset_key_is_one() -> None:

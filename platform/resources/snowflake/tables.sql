@@ -1,5 +1,5 @@
 -- The raw layer on Snowflake. LOGS and LOAD_HISTORY are the tables that infra/ declares (it reads this file); the loader creates
--- what it does not find. DATA is the whole record; models read it through the macros of dbt_models/macros/warehouse.sql.
+-- what it does not find. DATA is the whole record; models read it through the macros of dbt_models/macros/warehouse/.
 
 create table if not exists raw.logs (
     service_id varchar,
