@@ -16,7 +16,7 @@ from ingestion_platform.resources.guard import Safe, blocking_failure, what_is_s
 
 
 class Ledger(Protocol):
-    """The ledger of an open warehouse."""
+    """The ledger of an open warehouse; of its last three methods, `Warehouse` has the meaning under the same names."""
 
     def known_archive(self) -> tuple[str | None, bool]:
         """The id of the archive that the ledger knows, and whether the ledger holds objects."""
@@ -33,6 +33,12 @@ class Ledger(Protocol):
     def totals(self, start: date, end: date) -> dict[date, tuple[int, int]]:
         """Rows and bad lines by arrival date of [start, end), for dates that hold an object."""
         ...
+
+    def latest_load_id(self) -> int: ...
+
+    def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None: ...
+
+    def stale_dates(self, models: Sequence[str], start: date, end: date, first: date) -> list[date]: ...
 
 
 def loadable(

@@ -13,16 +13,18 @@ up after downtime, late objects, killed runs and objects loaded as somebody else
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from collector.errors import ExpectedError
 from ingestion_platform.dates import AFFECTED_AFTER, AFFECTED_BEFORE, Window
 from ingestion_platform.resources.archive import Archive
+from ingestion_platform.resources.ledger import Ledger, loaded_versions, stopped_dates
 
 Progress = Callable[[int, int], None]
 """Called with (objects done, objects in all)."""
@@ -59,13 +61,14 @@ class DayLoad:
     errors: list[str] = field(default_factory=list)
 
 
-class Warehouse(Protocol):
+class Warehouse(ABC):
     """A warehouse that holds RAW.LOGS, its ledger and the models. Ranges of dates are half-open."""
 
+    @abstractmethod
     def create_tables(self) -> None:
         """Create schemas, raw tables and the ledger where they are missing."""
-        ...
 
+    @abstractmethod
     def load(
         self,
         archive: Archive,
@@ -83,60 +86,64 @@ class Warehouse(Protocol):
         The dates of `full_reload`, if given, are deleted and loaded anew in one transaction. Dates before `frozen_before` are left as
         they are, and so is, with an error, any date whose objects vanished or whose archive is not the one known (resources/guard.py).
         """
-        ...
 
     def stopped(self, archive: Archive, start: date, end: date, *, frozen_before: date = date.min) -> dict[date, str]:
         """The arrival dates of [start, end) that `load` would leave as they are, each with the line that says why; changes nothing."""
-        ...
+        with self._ledger() as ledger:
+            return stopped_dates(ledger, archive, start, end, frozen_before)
 
     def loaded_versions(self, start: date, end: date) -> dict[date, str]:
         """Per arrival date the data version of what is loaded: the archive's own when the table is up to date."""
-        ...
+        with self._ledger() as ledger:
+            return loaded_versions(ledger, start, end)
 
     def latest_load_id(self) -> int:
         """The newest load, 0 when there was none."""
-        ...
+        with self._ledger() as ledger:
+            return ledger.latest_load_id()
 
     def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None:
         """Note that `models` were built for event dates [start, end) from everything up to load `latest_load_id`."""
-        ...
+        if models and start < end:
+            with self._ledger(to_write=True) as ledger:
+                ledger.record_build(models, start, end, latest_load_id)
 
     def stale_dates(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
         """The event dates of [start, end) for which any of `models` lacks something that the ledger has.
 
         What happened before the `first` partition counts as it: that is where it is quarantined.
         """
-        ...
+        with self._ledger() as ledger:
+            return ledger.stale_dates(models, start, end, first)
 
+    @abstractmethod
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
         """Parse what the hits that event dates [start, end) read carry and EVENTS.USER_AGENTS lacks; counts by kind."""
-        ...
 
     def row_counts(self, relation: str, start: date, end: date) -> dict[date, int]:
         """Rows of `relation` (schema.name) by event_date, 0 for dates without any."""
-        ...
+        counts = self.query(
+            f"select event_date, count(*) from {relation} where event_date >= ? and event_date < ? group by event_date",
+            [start, end],
+        )
+        return dict.fromkeys(Window(start, end).days, 0) | dict(counts)
 
+    @abstractmethod
     def reading(self) -> AbstractContextManager[None]:
         """A block whose queries share one connection, a login for each of which would cost more than they do; nothing writes in it."""
-        ...
 
+    @abstractmethod
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a read-only query."""
-        ...
 
+    @abstractmethod
     def publish(self, folder: Path, start: date, end: date) -> list[Path]:
         """Write the statistics of event dates [start, end) to Parquet, one file a model and date, each replaced whole, and give the
         files of other dates the same columns; returns all that were written."""
-        ...
 
-
-def row_counts(warehouse: Warehouse, relation: str, start: date, end: date) -> dict[date, int]:
-    """`Warehouse.row_counts` by one query, which both warehouses understand."""
-    counts = warehouse.query(
-        f"select event_date, count(*) from {relation} where event_date >= ? and event_date < ? group by event_date",
-        [start, end],
-    )
-    return dict.fromkeys(Window(start, end).days, 0) | dict(counts)
+    @abstractmethod
+    def _ledger(self, *, to_write: bool = False) -> AbstractContextManager[Ledger]:
+        """The ledger, on a connection that is open for the block."""
 
 
 STALE_DATES_SQL = f"""

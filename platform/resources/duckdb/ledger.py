@@ -101,18 +101,14 @@ class DuckDBLedger:
             self._run("insert into raw.load_history select *, current_localtimestamp() from ledger")
 
     def latest_load_id(self) -> int:
-        """The newest load that changed a date, 0 when there was none."""
         return int(self._run("select coalesce(max(load_id), 0) from raw.event_date_changes")[0][0])
 
     def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None:
-        """Note that `models` were built for event dates [start, end) from everything up to load `latest_load_id`."""
         rows = [(model, day, latest_load_id) for model in models for day in Window(start, end).days]
-        if rows:
-            with transaction(self._connection.execute):
-                self._connection.executemany("insert or replace into raw.build_history values (?, ?, ?)", rows)
+        with transaction(self._connection.execute):
+            self._connection.executemany("insert or replace into raw.build_history values (?, ?, ?)", rows)
 
     def stale_dates(self, models: Sequence[str], start: date, end: date, first: date) -> list[date]:
-        """The event dates of [start, end) for which any of `models` lacks something that the ledger has."""
         self._connection.register("days", pa.table({"day": pa.array(Window(start, end).days, pa.date32())}))
         self._connection.register("models", pa.table({"model": pa.array(list(models), pa.string())}))
         self._connection.register("first_partition", pa.table({"day": pa.array([first], pa.date32())}))

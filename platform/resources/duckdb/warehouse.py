@@ -21,11 +21,11 @@ from ingestion_platform.resources.duckdb.ledger import DuckDBLedger
 from ingestion_platform.resources.duckdb.load import Load
 from ingestion_platform.resources.duckdb.publish import date_writer
 from ingestion_platform.resources.duckdb.user_agents import DuckDBUserAgents
-from ingestion_platform.resources.ledger import loadable, loaded_versions, stopped_dates
+from ingestion_platform.resources.ledger import loadable
 from ingestion_platform.resources.load_plan import LoadTally, missing_objects
 from ingestion_platform.resources.parsed_agents import parse_missing
 from ingestion_platform.resources.published_files import publish
-from ingestion_platform.resources.warehouse import DayLoad, Progress, row_counts
+from ingestion_platform.resources.warehouse import DayLoad, Progress, Warehouse
 
 # Another process may hold the file for the length of a statement (a notebook, a query of the UI).
 _LOCK_WAIT_SECONDS = 30.0
@@ -35,8 +35,8 @@ _LOCK_WAIT_SECONDS = 30.0
 MEMORY_LIMIT = "2GB"
 
 
-class DuckDBWarehouse:
-    """A warehouse in the DuckDB file `path`; see `ingestion_platform.resources.warehouse.Warehouse`."""
+class DuckDBWarehouse(Warehouse):
+    """A warehouse in the DuckDB file `path`."""
 
     def __init__(self, path: Path, lock_wait: float = _LOCK_WAIT_SECONDS, memory_limit: str = MEMORY_LIMIT) -> None:
         self.path = path
@@ -49,8 +49,8 @@ class DuckDBWarehouse:
 
     def create_tables(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._connect() as opened:
-            DuckDBLedger(opened).create_tables()
+        with self._ledger(to_write=True) as ledger:
+            ledger.create_tables()
 
     def load(
         self,
@@ -80,32 +80,9 @@ class DuckDBWarehouse:
             Load(opened, archive, tally, one_more).run(missing, whole=full_reload is not None)
             return tally.days(start, end, ledger.totals(start, end))
 
-    def stopped(self, archive: Archive, start: date, end: date, *, frozen_before: date = date.min) -> dict[date, str]:
-        with self._reading_ledger() as ledger:
-            return stopped_dates(ledger, archive, start, end, frozen_before)
-
-    def loaded_versions(self, start: date, end: date) -> dict[date, str]:
-        with self._reading_ledger() as ledger:
-            return loaded_versions(ledger, start, end)
-
-    def latest_load_id(self) -> int:
-        with self._reading_ledger() as ledger:
-            return ledger.latest_load_id()
-
-    def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None:
-        with self._connect() as opened:
-            DuckDBLedger(opened).record_build(models, start, end, latest_load_id)
-
-    def stale_dates(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
-        with self._reading_ledger() as ledger:
-            return ledger.stale_dates(models, start, end, first)
-
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
         with self._connect() as opened:
             return parse_missing(DuckDBUserAgents(opened), start, end)
-
-    def row_counts(self, relation: str, start: date, end: date) -> dict[date, int]:
-        return row_counts(self, relation, start, end)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -122,8 +99,8 @@ class DuckDBWarehouse:
             return publish(folder, start, end, lambda relation: date_writer(opened, relation))
 
     @contextmanager
-    def _reading_ledger(self) -> Iterator[DuckDBLedger]:
-        with self._connect(read_only=True) as opened:
+    def _ledger(self, *, to_write: bool = False) -> Iterator[DuckDBLedger]:
+        with self._connect(read_only=not to_write) as opened:
             yield DuckDBLedger(opened)
 
     def _connect(self, read_only: bool = False) -> AbstractContextManager[duckdb.DuckDBPyConnection]:

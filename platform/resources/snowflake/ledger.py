@@ -87,11 +87,9 @@ class SnowflakeLedger:
             self._session.run("insert_ledger", some)
 
     def latest_load_id(self) -> int:
-        """The newest load that changed a date, 0 when there was none."""
         return int(self._session.run("latest_load_id")[0][0])
 
     def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None:
-        """Note that `models` were built for event dates [start, end) from everything up to load `latest_load_id`."""
         names = sql.as_json(models)
         with self._session.transaction():
             # Two runs may mark the same dates: the second waits for the first.
@@ -100,7 +98,6 @@ class SnowflakeLedger:
             self._session.run("note_builds", latest_load_id, names, sql.as_json(Window(start, end).days))
 
     def stale_dates(self, models: Sequence[str], start: date, end: date, first: date) -> list[date]:
-        """The event dates of [start, end) for which any of `models` lacks something that the ledger has."""
         unfold = "select value::varchar{cast} as {name} from table(flatten(input => parse_json(?)))"
         given = (
             f"days as ({unfold.format(cast='::date', name='day')}), models as ({unfold.format(cast='', name='model')}), "

@@ -10,7 +10,7 @@ from typing import Any
 
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.archive import Archive
-from ingestion_platform.resources.ledger import loadable, loaded_versions, stopped_dates
+from ingestion_platform.resources.ledger import loadable, stopped_dates
 from ingestion_platform.resources.load_plan import LoadTally, missing_objects
 from ingestion_platform.resources.parsed_agents import parse_missing
 from ingestion_platform.resources.published_files import publish
@@ -20,15 +20,15 @@ from ingestion_platform.resources.snowflake.load import Load, with_row_count_mis
 from ingestion_platform.resources.snowflake.publish import date_writer
 from ingestion_platform.resources.snowflake.session import Session
 from ingestion_platform.resources.snowflake.user_agents import SnowflakeUserAgents
-from ingestion_platform.resources.warehouse import DayLoad, Progress, row_counts
+from ingestion_platform.resources.warehouse import DayLoad, Progress, Warehouse
 from ingestion_platform.settings import Environment
 
 PIPE_GRACE = timedelta(minutes=30)
 """An object is left to the pipe for so long after its key's time: Firehose may buffer it for 15 minutes, a pipe takes a minute or two."""
 
 
-class SnowflakeWarehouse:
-    """A warehouse on Snowflake; see `ingestion_platform.resources.warehouse.Warehouse`. Each call signs in and out.
+class SnowflakeWarehouse(Warehouse):
+    """A warehouse on Snowflake. Each call signs in and out.
 
     `environ` is read when a call connects, not before. `pipe_grace` is zero where no pipe loads beside it.
     """
@@ -83,29 +83,9 @@ class SnowflakeWarehouse:
             ledger.create_tables()
             return stopped_dates(ledger, archive, start, end, frozen_before)
 
-    def loaded_versions(self, start: date, end: date) -> dict[date, str]:
-        with self._ledger() as ledger:
-            return loaded_versions(ledger, start, end)
-
-    def latest_load_id(self) -> int:
-        with self._ledger() as ledger:
-            return ledger.latest_load_id()
-
-    def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None:
-        if models and start < end:
-            with self._ledger() as ledger:
-                ledger.record_build(models, start, end, latest_load_id)
-
-    def stale_dates(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
-        with self._ledger() as ledger:
-            return ledger.stale_dates(models, start, end, first)
-
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
         with self._session() as session:
             return parse_missing(SnowflakeUserAgents(session), start, end)
-
-    def row_counts(self, relation: str, start: date, end: date) -> dict[date, int]:
-        return row_counts(self, relation, start, end)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -124,7 +104,7 @@ class SnowflakeWarehouse:
             return publish(folder, start, end, lambda relation: date_writer(session, relation, start, end))
 
     @contextmanager
-    def _ledger(self) -> Iterator[SnowflakeLedger]:
+    def _ledger(self, *, to_write: bool = False) -> Iterator[SnowflakeLedger]:
         with self._session() as session:
             yield SnowflakeLedger(session)
 
