@@ -2,7 +2,9 @@
 
 tables.sql        what RAW and EVENTS.USER_AGENTS consist of; infra/ reads it and declares two of the tables
 copy_logs.sql     the COPY; infra/ reads it, and its pipe runs the same SELECT
-statements.sql    everything else, each statement under its name
+ledger.sql        what ledger.py runs, each statement under its name
+load.sql          the same for load.py
+user_agents.sql   the same for user_agents.py
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ def tables() -> dict[str, str]:
 
 @cache
 def statements() -> dict[str, str]:
-    """The statements of statements.sql by name."""
-    parts = re.split(r"^-- name: (\w+)$", (_FOLDER / "statements.sql").read_text(), flags=re.M)[1:]
+    """The named statements of all files, by name."""
+    files = "".join((_FOLDER / f"{name}.sql").read_text() for name in ("ledger", "load", "user_agents"))
+    parts = re.split(r"^-- name: (\w+)$", files, flags=re.M)[1:]
     return {
         name: _without_comments(text).strip().rstrip(";") for name, text in zip(parts[::2], parts[1::2], strict=True)
     }

@@ -1,4 +1,4 @@
--- The loader's other statements, each under its name. `?` are bound; a list is bound as one JSON text and unfolded by FLATTEN.
+-- Which tables there are, and the ledger (ledger.py). `?` are bound; a list is bound as one JSON text and unfolded by FLATTEN.
 
 -- name: existing_tables
 select lower(table_schema || '.' || table_name) from information_schema.tables where table_schema in ('RAW', 'EVENTS');
@@ -49,19 +49,6 @@ where held.arrival_date >= ? and held.arrival_date < ?
     and held.loaded_at >= cast(? as timestamp_ntz)
     and coalesce(found.row_count, 0) <> held.row_count;
 
--- name: rows_of_objects
-select log_filename, event_date, count(*)
-from raw.logs
-where arrival_date >= ? and arrival_date <= ?
-    and log_filename in (select value::varchar from table(flatten(input => parse_json(?))))
-group by log_filename, event_date;
-
--- What any load, a pipe's or a COPY's, met in the files of the last fortnight.
--- name: copy_history
-select file_name, max(error_count)
-from table(information_schema.copy_history(table_name => 'RAW.LOGS', start_time => dateadd(day, -13, current_timestamp())))
-group by file_name;
-
 -- name: touched_dates
 select to_json(event_dates)
 from raw.load_history
@@ -79,13 +66,6 @@ where log_filename in (select value::varchar from table(flatten(input => parse_j
 -- name: delete_ledger
 delete from raw.load_history
 where object_key in (select value::varchar from table(flatten(input => parse_json(?))));
-
--- name: insert_bad_lines
-insert into raw.bad_lines (log_id, log_filename, log_file_row_number, arrival_date, payload)
-select
-    value:log_id::varchar, value:log_filename::varchar, value:log_file_row_number::number, value:arrival_date::date,
-    value:payload::varchar
-from table(flatten(input => parse_json(?)));
 
 -- name: insert_ledger
 insert into raw.load_history
@@ -122,37 +102,3 @@ where event_date >= ? and event_date < ?
 insert into raw.build_history (model, event_date, load_id)
 select m.value::varchar, d.value::varchar::date, cast(? as number)
 from table(flatten(input => parse_json(?))) as m, table(flatten(input => parse_json(?))) as d;
-
--- name: unparsed_user_agents
-select distinct found.user_agent
-from (
-    select
-        coalesce(
-            nullif(trim(data:request.body.ua::varchar, ' \t\n\x0b\f\r'), ''),
-            nullif(trim(data:context.user_agent::varchar, ' \t\n\x0b\f\r'), '')
-        ) as user_agent
-    from raw.logs
-    where event_date >= ? and event_date <= ?
-) as found
-where found.user_agent is not null
-    and found.user_agent not in (select known.user_agent from events.user_agents as known where known.parser_version = ?)
-order by found.user_agent;
-
--- name: delete_user_agents
-delete from events.user_agents
-where user_agent in (select value:user_agent::varchar from table(flatten(input => parse_json(?))));
-
--- name: insert_user_agents
-insert into events.user_agents (
-    user_agent_id, user_agent, browser_name, browser_version, browser_major, os_name, os_version, device_type, device_model,
-    device_vendor, is_bot, bot_reason, parser_version
-)
-select
-    value:user_agent_id::varchar, value:user_agent::varchar, value:browser_name::varchar, value:browser_version::varchar,
-    value:browser_major::varchar, value:os_name::varchar, value:os_version::varchar, value:device_type::varchar,
-    value:device_model::varchar, value:device_vendor::varchar, value:is_bot::boolean, value:bot_reason::varchar,
-    value:parser_version::varchar
-from table(flatten(input => parse_json(?)));
-
--- name: count_user_agents
-select count(*), count_if(is_bot) from events.user_agents;
