@@ -86,3 +86,18 @@ def staged(path: Path, suffix: str | None = None) -> Iterator[StagedFile]:
             yield StagedFile(path, temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def staged_path(path: Path, suffix: str) -> Iterator[Path]:
+    """The same for a file that another library writes: the temporary path, whose file appears at `path` when the block has ended."""
+    temporary = path.with_name(f".{path.name}.{suffix}")
+    try:
+        yield temporary
+        # Opened only now: who writes to a path may have put another file there.
+        with temporary.open("rb") as file:
+            sync_data(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from collector.durable import make_folder, staged, sync_folder
 from collector.errors import ExpectedError
 from simulations.config import DATES_AFTER, DATES_BEFORE
 from simulations.expectation import Figures
@@ -77,17 +78,19 @@ def begin(folder: Path, day: date, config: Mapping[str, Any]) -> None:
                 f"{day} has been generated with another {changed} (see {file}): "
                 "use the same again, or start with an empty DATA_DIR"
             )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     file.with_suffix(_UNFINISHED).touch()
+    # The note has to outlive the objects.
+    sync_folder(folder)
 
 
 def finish(folder: Path, day: date, content: Mapping[str, Any]) -> None:
     """Write a generation's truth, once all of its objects lie in the archive."""
-    file = path_of(folder, day)
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(file)
-    file.with_suffix(_UNFINISHED).unlink(missing_ok=True)
+    path = path_of(folder, day)
+    with staged(path, "tmp") as file:
+        file.write(f"{json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True)}\n".encode())
+        file.appear()
+    path.with_suffix(_UNFINISHED).unlink(missing_ok=True)
 
 
 def read(file: Path) -> dict[str, Any]:

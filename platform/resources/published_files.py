@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from collector.durable import make_folder, staged_path
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.warehouse import PUBLISHED, WarehouseError
 
@@ -24,18 +25,18 @@ DateWriter = Callable[[date, Path], object]
 def publish(folder: Path, start: date, end: date, writer: Callable[[str], DateWriter]) -> list[Path]:
     """Write what is published of event dates [start, end); `writer` gives, for a relation, what writes one date of it.
 
-    Each file appears whole. Returns all that were written, those of other dates whose columns changed included.
+    Each file appears whole, and stays through a power cut. Returns all that were written, those of other dates whose columns changed included.
     """
     written = []
     days = Window(start, end).days
     for relation in PUBLISHED:
         files = folder / relation.partition(".")[2]
-        files.mkdir(parents=True, exist_ok=True)
+        make_folder(files)
         write = writer(relation)
         for day in days:
-            temporary = files / f"{day}.tmp"
-            write(day, temporary)
-            written.append(_put_in_place(temporary))
+            written.append(files / f"{day}.parquet")
+            with staged_path(written[-1], "tmp") as temporary:
+                write(day, temporary)
         if days:
             written += align(files, written[-1])
     return written
@@ -48,14 +49,10 @@ def align(folder: Path, written: Path) -> list[Path]:
     for path in sorted(folder.glob("*.parquet")):
         if _columns(path).equals(wanted):
             continue
-        temporary = path.with_suffix(".tmp")
-        pq.write_table(_with_columns(path, wanted), temporary)
-        changed.append(_put_in_place(temporary))
+        with staged_path(path, "tmp") as temporary:
+            pq.write_table(_with_columns(path, wanted), temporary)
+        changed.append(path)
     return changed
-
-
-def _put_in_place(temporary: Path) -> Path:
-    return temporary.replace(temporary.with_suffix(".parquet"))
 
 
 def _columns(path: Path) -> pa.Schema:
