@@ -23,7 +23,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import collector, orchestration, replay, report, scaling, simulation, tick
+from benchmarks import collector, figures, orchestration, replay, report, scaling, simulation, tick
 from benchmarks.measure import PROJECT_DIR, BenchmarkError, machine
 
 
@@ -105,7 +105,7 @@ def measure(
             result["failed"][name] = f"{error}"
             out.print(f"{name} could not be measured: {error}", style="red")
         result["machine"]["load_average_after"] = machine()["load_average"]
-        result["ratios"] = report.ratios(found)
+        result["ratios"] = figures.ratios(found)
         keep(result)
     return result
 

@@ -196,3 +196,8 @@ def _resident(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
     except (OSError, IndexError):
         return 0
+
+
+def slowest_first(stages: Mapping[str, float]) -> dict[str, float]:
+    """Seconds by stage, rounded, the longest first."""
+    return {name: round(taken, 2) for name, taken in sorted(stages.items(), key=lambda stage: -stage[1])}

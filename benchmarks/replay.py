@@ -7,42 +7,27 @@
 
 Replay and seed run twice: the first time into nothing, the second time over what is there, which is what replaying history means.
 Floor and seed count only their work; bare and replay count everything from the start of their processes.
-
-    python -m benchmarks.replay floor|bare DATA_DIR FIRST END     does that work in this process (END is exclusive)
+Floor and bare are done by benchmarks/without_dagster.py, in processes of their own.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import re
-import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from benchmarks.measure import PROJECT_DIR, BenchmarkError, Cost, Stopped, disk_mb, median, run_module
+from benchmarks.measure import BenchmarkError, Cost, Stopped, disk_mb, median, run_module, slowest_first
 from ingestion_platform.dates import Window, load_window
-from ingestion_platform.resources.duckdb import sql as duckdb_sql
-from ingestion_platform.resources.duckdb.tables import TABLES
-from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
-from ingestion_platform.resources.folder_archive import FolderArchive
-from ingestion_platform.resources.line_reader import LineStream
 from simulations.config import TrafficConfig
 from simulations.history import write_history
 
 FIRST = date(2026, 1, 5)
-_MODELS_DIR = PROJECT_DIR / "dbt_models"
-_JSON_COLUMN = re.compile(r"^.* as data,\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -198,7 +183,7 @@ def dagster_stages(home: Path, began: float, seconds: float) -> dict[str, float]
     stages[_DBT] -= stages["dbt tests"] + sum(taken for name, taken in stages.items() if name.startswith("model "))
     stages["start of Python, Dagster and the run"] = first - began
     stages["Dagster between and after the steps"] = seconds - sum(stages.values())
-    return _slowest_first(stages)
+    return slowest_first(stages)
 
 
 _DBT = "dbt: start, parsing, counting rows, recording"
@@ -211,10 +196,6 @@ _STEPS = {
     "statistics_checks": "checks",
     "published__overview": "publish Parquet",
 }
-
-
-def _slowest_first(stages: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(taken, 2) for name, taken in sorted(stages.items(), key=lambda stage: -stage[1])}
 
 
 def _floor(traffic: Traffic) -> Cost:
@@ -231,7 +212,7 @@ def bare(data_dir: Path, start: date, end: date) -> Cost:
 
 
 def _in_own_process(what: str, root: Path, start: date, end: date) -> Cost:
-    return run_module("benchmarks.replay", what, f"{root}", f"{start}", f"{end}", log=root / f"{what}.log")
+    return run_module("benchmarks.without_dagster", what, f"{root}", f"{start}", f"{end}", log=root / f"{what}.log")
 
 
 def _seed(traffic: Traffic, root: Path, *options: str, limit: float) -> Cost:
@@ -250,73 +231,3 @@ def _times(longer: Cost, shorter: Cost) -> dict[str, float]:
         "wall": round(longer.seconds / shorter.seconds, 2),
         "cpu": round(longer.cpu_seconds / shorter.cpu_seconds, 2),
     }
-
-
-def type_lines(archive: Path, database: Path, start: date, end: date) -> int:
-    """The floor: read and type every line of the arrival dates [start, end) into one table; returns its rows."""
-    insert, found = _JSON_COLUMN.subn("", duckdb_sql.INSERT_LOGS)
-    if found != 1:
-        raise BenchmarkError(
-            "duckdb_sql.INSERT_LOGS has no line `... as data,`; fix _JSON_COLUMN in benchmarks/replay.py"
-        )
-    source = FolderArchive(archive)
-    with duckdb.connect(str(database), config={"preserve_insertion_order": "false"}) as connection:
-        connection.execute(TABLES)
-        connection.execute("alter table raw.logs drop column data")
-        connection.register("lines", LineStream(source, source.objects(start, end)).reader())
-        connection.execute(insert)
-        return int(connection.execute("select count(*) from raw.logs").fetchall()[0][0])
-
-
-def load_and_build(data_dir: Path, start: date, end: date) -> dict[str, float]:
-    """The bare way: load, parse user agents, build models and run tests for [start, end); returns seconds by stage."""
-    from dbt.cli.main import dbtRunner
-
-    warehouse = DuckDBWarehouse(data_dir / "warehouse.duckdb")
-    stages: defaultdict[str, float] = defaultdict(float)
-    began = time.perf_counter()
-    warehouse.load(FolderArchive(data_dir / "archive"), *load_window(Window(start, end)))
-    stages["load raw/logs"] = time.perf_counter() - began
-    began = time.perf_counter()
-    warehouse.parse_user_agents(start, end)
-    stages["user agents"] = time.perf_counter() - began
-    began = time.perf_counter()
-    os.environ |= {"DBT_DUCKDB_PATH": f"{warehouse.path}", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-    target = data_dir / "target"
-    outcome = dbtRunner().invoke([
-        "--quiet", "--no-use-colors", "--log-path", f"{target}", "build", "--select", "tag:daily", "--project-dir", f"{_MODELS_DIR}",
-        "--profiles-dir", f"{_MODELS_DIR}", "--target-path", f"{target}",
-        "--event-time-start", f"{start}", "--event-time-end", f"{end}",
-    ])  # fmt: skip
-    if not outcome.success:
-        raise BenchmarkError(f"dbt build failed ({outcome.exception or 'a node did not pass'}); its log is in {target}")
-    spent = time.perf_counter() - began
-    for result in json.loads((target / "run_results.json").read_text())["results"]:
-        kind, _, rest = result["unique_id"].partition(".")
-        stages["dbt tests" if kind == "test" else f"model {rest.partition('.')[2]}"] += result["execution_time"]
-        spent -= result["execution_time"]
-    stages["dbt: start and parsing"] = spent
-    return _slowest_first(stages)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Do one piece of work in this process and print what it took as a JSON line."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("what", choices=("floor", "bare"))
-    options.add_argument("data_dir", type=lambda text: Path(text).absolute())
-    options.add_argument("first", type=date.fromisoformat)
-    options.add_argument("end", type=date.fromisoformat)
-    chosen = options.parse_args(arguments)
-    began, spent = time.perf_counter(), time.process_time()
-    report: dict[str, Any]
-    if chosen.what == "floor":
-        arrivals = load_window(Window(chosen.first, chosen.end))
-        report = {"rows": type_lines(chosen.data_dir / "archive", chosen.data_dir / "floor.duckdb", *arrivals)}
-    else:
-        report = {"stages": load_and_build(chosen.data_dir, chosen.first, chosen.end)}
-    print(json.dumps(report | {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - spent}))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

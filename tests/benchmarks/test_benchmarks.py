@@ -16,7 +16,7 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from benchmarks import replay, report, scaling, seed_sql
+from benchmarks import figures, replay, report, scaling, seed_sql, without_dagster
 from benchmarks.__main__ import PARTS, TINY, main, measure
 from benchmarks.measure import BenchmarkError, Cost, run_command, run_module
 from simulations.config import TrafficConfig
@@ -33,7 +33,9 @@ def ours(honest: replay.Traffic) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse that the bare way builds; its dates reach as far as the visits that began on the last one."""
     with honest.data_dir("ours") as root:
         until = honest.end + timedelta(days=3)
-        run_module("benchmarks.replay", "bare", f"{root}", f"{honest.start}", f"{until}", log=root / "bare.log")
+        run_module(
+            "benchmarks.without_dagster", "bare", f"{root}", f"{honest.start}", f"{until}", log=root / "bare.log"
+        )
         with duckdb.connect(str(root / "warehouse.duckdb"), read_only=True) as connection:
             yield connection
 
@@ -76,7 +78,7 @@ def test_every_run_of_the_ancestor_after_the_first_merges_into_what_is_there(
 
 def test_the_floor_types_every_line(honest: replay.Traffic, tmp_path: Path) -> None:
     """The floor once read nothing (a relative link) and was very fast."""
-    rows = replay.type_lines(honest.folder / "archive", tmp_path / "floor.duckdb", *honest.arrivals)
+    rows = without_dagster.type_lines(honest.folder / "archive", tmp_path / "floor.duckdb", *honest.arrivals)
     assert rows == honest.hits
     with duckdb.connect(str(tmp_path / "floor.duckdb"), read_only=True) as floor:
         typed = floor.execute("select count(*) from raw.logs where event_at is not null and record.body.t is not null")
@@ -96,7 +98,7 @@ def test_a_replay_through_dagster_is_measured_by_stage(tmp_path: Path) -> None:
         assert part[way]["peak_mb"] > 0
     assert sum(part["stages"].values()) == pytest.approx(part["replay"]["seconds"], abs=0.5)
     assert {"load raw/logs", "dbt tests", "model events/logs", "publish Parquet"} <= set(part["stages"])
-    assert set(result["ratios"]) == {ratio.path for ratio in report.RATIOS if ratio.path.startswith("replay.")}
+    assert set(result["ratios"]) == {ratio.path for ratio in figures.RATIOS if ratio.path.startswith("replay.")}
     path = report.save(result, tmp_path / "results")
     assert json.loads(path.read_text()) == result
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
