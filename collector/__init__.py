@@ -2,8 +2,9 @@
 
     contract, parameters, texts   what a hit is and how it is read
     records, fast_json            what becomes of it in the archive
-    web, bodies, gzip_bodies,     a request, how its hits are read,
-    intake, outcomes              how it is judged, what it is answered
+    web, routes, bodies,          a request, who takes it, how its hits are read,
+    gzip_bodies, intake, outcomes how it is judged, what it is answered
+    protocols                     GA4's and Segment's requests as hits
     privacy, payloads, spellings  what may reach disk, of a hit and of a refused request
     settings, env_settings,       what an operator can set, and what is said of a mistake
     env_file, errors

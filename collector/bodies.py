@@ -25,18 +25,20 @@ _LINE_ENDS = re.compile(r"\r\n|\r")
 def one_hit(request: Request, settings: Settings) -> list[str]:
     """Where the hit is: in the body, else in the query string (pixels, beacons without a body)."""
     if request.method == "POST" and request.body:
-        return [_text(_unpacked(request, settings.max_hit_bytes))]
+        return [text_of(unpacked(request, settings.max_hit_bytes))]
+    return [query_of(request)]
+
+
+def query_of(request: Request) -> str:
+    """The query string, unless it is too long."""
     if len(request.query) > MAX_QUERY_BYTES:
         raise Rejection(413, "too_large", f"the query string is longer than {MAX_QUERY_BYTES} bytes")
-    return [storable(request.query)]
+    return storable(request.query)
 
 
 def hits_by_line(request: Request, settings: Settings) -> list[str]:
     """A hit a line; a line ends as on any system: LF, CR LF or CR."""
-    text = _text(_unpacked(request, settings.max_batch_bytes))
-    if "\r" in text:
-        text = _LINE_ENDS.sub("\n", text)
-    lines = [line for line in text.split("\n") if line and line.strip(BLANKS)]
+    lines = lines_of(text_of(unpacked(request, settings.max_batch_bytes)))
     if not lines:
         raise Rejection(400, "empty_batch", "there is no hit: send one a line")
     if len(lines) > settings.max_batch_hits:
@@ -46,7 +48,14 @@ def hits_by_line(request: Request, settings: Settings) -> list[str]:
     return lines
 
 
-def _unpacked(request: Request, limit: int) -> bytes:
+def lines_of(text: str) -> list[str]:
+    """The lines of a text that hold anything; a line ends with LF, CR LF or CR."""
+    if "\r" in text:
+        text = _LINE_ENDS.sub("\n", text)
+    return [line for line in text.split("\n") if line and line.strip(BLANKS)]
+
+
+def unpacked(request: Request, limit: int) -> bytes:
     """The body without its gzip. Never unpacks more than `limit` bytes and one."""
     body = request.body
     coding = _coding(request)
@@ -70,7 +79,7 @@ def _coding(request: Request) -> str:
     return "gzip" if coding == "x-gzip" else coding
 
 
-def _text(body: bytes) -> str:
+def text_of(body: bytes) -> str:
     """UTF-8, with or without a byte order mark; what is no UTF-8 shows as replacement characters."""
     return body.decode("utf-8", "replace").removeprefix("\ufeff")
 
@@ -85,4 +94,4 @@ def payload_of(request: Request) -> str:
             body = unpack(body, MAX_REJECTED_PAYLOAD)
         except MalformedGzip as error:
             body = error.unpacked or body
-    return _text(body[: MAX_REJECTED_PAYLOAD + 1])
+    return text_of(body[: MAX_REJECTED_PAYLOAD + 1])

@@ -79,20 +79,20 @@ def _flatten(value: dict[str, Any]) -> Hit:
         elif item is False:
             hit[key] = "false"
         elif item is not None:
-            hit[key] = _nested(item, 1)
+            hit[key] = nested(item, 1)
         elif "aip" in words_in(key):  # it asks for a cut address by being there, whatever it says
             hit[key] = ""
     return hit
 
 
-def _nested(value: Any, depth: int) -> Any:
+def nested(value: Any, depth: int = 1) -> Any:
     """Give nested numbers their JSON type back where that changes no digit; the others stay text."""
     if depth > _MAX_NESTING:
         raise HitError("malformed_json", "the JSON is nested too deeply")
     if isinstance(value, dict):
-        return {key: _nested(item, depth + 1) for key, item in value.items()}
+        return {key: nested(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_nested(item, depth + 1) for item in value]
+        return [nested(item, depth + 1) for item in value]
     if isinstance(value, Number):
         if len(value) <= 18 and "e" not in value.lower():
             number = float(value) if "." in value else int(value)

@@ -90,6 +90,9 @@ def _headers(event: Event) -> dict[str, str]:
     for name, value in _mapping(event.get("headers")).items():
         if isinstance(name, str) and isinstance(value, str):
             headers[name.lower()] = value
+    cookies = event.get("cookies")  # format 2.0 has them apart
+    if isinstance(cookies, list):
+        headers["cookie"] = "; ".join(map(_string, cookies))
     return headers
 
 

@@ -7,61 +7,33 @@ leave a record too, with the reason and as much of the payload as may be kept. I
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from collector import privacy, records
-from collector.bodies import MAX_REJECTED_PAYLOAD, hits_by_line, one_hit, payload_of
-from collector.contract import HitError, parse_body, require_hit
-from collector.outcomes import ACCEPTED, Acknowledge, HitOutcome, Rejection, RequestOutcome, error
-from collector.records import (
-    GIF_HEADERS,
-    TEXT_HEADERS,
-    Record,
-    Source,
-    build_record,
-    build_rejected,
-    new_event_id,
-)
+from collector.bodies import MAX_REJECTED_PAYLOAD, payload_of
+from collector.contract import Hit, HitError, nested, parse_body, require_hit
+from collector.outcomes import ACCEPTED, HitOutcome, Rejection, RequestOutcome, error
+from collector.records import Record, Source, build_record, build_rejected, new_event_id
+from collector.routes import Route, route_of
 from collector.settings import IpMode, PrivacySignals, Settings
 from collector.spellings import words_in
 from collector.web import (
     Request,
     Response,
-    analytics_js,
     cors_headers,
     is_allowed_origin,
     json_response,
-    pixel,
     preflight,
     unavailable,
 )
 
+if TYPE_CHECKING:  # the other protocols are imported when the first request of one comes
+    from collector.protocols.events import Event, Protocol
+
+Scrub = Callable[[str, IpMode], str | None]
+
 _INTERNAL_ERROR = Rejection(500, "internal_error", "the collector failed on this hit; it is kept to be replayed")
-_DO_NOT_TRACK = Rejection(204, "do_not_track", "the browser asked not to be tracked")
-
-
-class Route(NamedTuple):
-    """A path that takes hits: by which methods, how their texts are read from a request (or a Rejection is raised), and
-    what an accepted one is answered. Another wire format is another row of `ROUTES` with a reading of its own."""
-
-    methods: tuple[str, ...]
-    read: Callable[[Request, Settings], list[str]]
-    is_batch: bool = False
-    acknowledge: Acknowledge = pixel
-    answered: Mapping[str, str] = GIF_HEADERS
-
-
-_COLLECT = Route(("POST", "GET", "HEAD"), one_hit)
-# analytics.js sends to /j/collect and /r/collect instead of /collect where a property has advertising features.
-ROUTES = {
-    "/collect": _COLLECT,
-    "/j/collect": _COLLECT,
-    "/r/collect": _COLLECT,
-    "/batch": Route(("POST",), hits_by_line, is_batch=True),
-}
-# It reads the answer where it posts; an image shows what it gets.
-_POSTED = {"/j/collect": _COLLECT._replace(acknowledge=analytics_js, answered=TEXT_HEADERS)}
 
 
 class _Call(NamedTuple):
@@ -72,6 +44,7 @@ class _Call(NamedTuple):
     received_at: int
     responded_at: int
     encode: Callable[[Record], bytes]
+    protocol: Protocol | None = None
 
 
 def process_request(
@@ -89,7 +62,7 @@ def process_request(
     """
     cors = cors_headers(request.headers.get("origin"), settings.allowed_origins)
     path = request.path.rstrip("/")
-    route = (_POSTED.get(path) if request.method == "POST" else None) or ROUTES.get(path)
+    route = route_of(request.method, path)
     if rejection is not None:
         if not cors and not settings.allowed_origins:  # what broke off may have had an origin
             cors = {"Access-Control-Allow-Origin": "*"}
@@ -97,7 +70,7 @@ def process_request(
             return RequestOutcome(
                 [], cors, response=unavailable(cors, {"error": rejection.reason, "detail": rejection.detail})
             )
-        if route is None or not (request.body or request.query):
+        if route is None or route.judge is not None or not (request.body or request.query):
             return RequestOutcome([], cors, response=error(rejection.status, rejection.reason, rejection.detail, cors))
     if route is None:
         return _answer_other(request.method, path, cors)
@@ -105,25 +78,44 @@ def process_request(
         return RequestOutcome([], cors, response=preflight(cors))
     address = privacy.storable_address(request.address, settings.ip_mode)
     headers = privacy.storable_headers(request.headers)
-    source = Source(request.method, path, request.hostname, address, headers, route.answered)
+    source = Source(request.method, path, request.hostname, address, headers, route.answered, route.status)
     if settings.ip_mode is IpMode.FULL and request.query and "aip" in words_in(request.query):
         source = privacy.truncated(source)
-    call = _Call(settings, source, received_at, responded_at, encode)
-    size = len(request.body or request.query)
+    call = _Call(settings, source, received_at, responded_at, encode, route.protocol)
     try:
         _admit(request, path, route, settings)
         if rejection is not None:
             raise rejection
-        outcomes = [_process_hit(text, call) for text in route.read(request, settings)]
-        return RequestOutcome(outcomes, cors, is_batch=route.is_batch, acknowledge=route.acknowledge)
+        protocol = route.protocol
+        if protocol is None:
+            outcomes = [_process_hit(text, call) for text in route.read(request, settings)]
+        else:
+            outcomes = [_process_event(event, protocol, call) for event in protocol.read(request, settings)]
+        if route.judge is None:
+            return RequestOutcome(outcomes, cors, is_batch=route.is_batch, answers=route.answers)
     except Rejection as refused:
-        return RequestOutcome([_reject(refused, payload_of(request), call, size)], cors)
+        outcomes = [_reject_request(refused, request, call)]
     except Exception:  # a defect of ours is no reason to lose what was sent
-        return RequestOutcome([_reject(_INTERNAL_ERROR, payload_of(request), call, size)], cors)
+        outcomes = [_reject_request(_INTERNAL_ERROR, request, call)]
+    if route.judge is not None:
+        return RequestOutcome([], cors, response=route.judge(outcomes, cors))
+    return RequestOutcome(outcomes, cors, answers=route.answers)
+
+
+def _reject_request(rejection: Rejection, request: Request, call: _Call) -> HitOutcome:
+    size = len(request.body or request.query)
+    if call.protocol is None:
+        return _reject(rejection, payload_of(request), call, size)
+    return _reject(rejection, call.protocol.payload(request), call, size, privacy.scrub_received_payload)
 
 
 def _answer_other(method: str, path: str, cors: dict[str, str]) -> RequestOutcome:
-    response = error(404, "not_found", "hits go to /collect, batches of hits to /batch", cors)
+    response = error(
+        404,
+        "not_found",
+        "hits go to /collect, batches of hits to /batch, GA4's to /g/collect and /mp/collect, Segment's to /v1/",
+        cors,
+    )
     if method in ("GET", "HEAD"):
         if path == "/health":
             response = json_response(200, {"status": "ok"}, cors)
@@ -135,7 +127,7 @@ def _answer_other(method: str, path: str, cors: dict[str, str]) -> RequestOutcom
 def _admit(request: Request, path: str, route: Route, settings: Settings) -> None:
     """Refuse what is refused whatever its body says. First of all who wants nothing kept, whatever else is wrong."""
     if settings.privacy_signals is PrivacySignals.HONOUR and privacy.asks_not_to_be_tracked(request.headers):
-        raise _DO_NOT_TRACK
+        raise Rejection(204, "do_not_track", "the browser asked not to be tracked")
     if request.method not in route.methods:
         raise Rejection(405, "method_not_allowed", f"{path} takes {', '.join(route.methods)}")
     if not is_allowed_origin(request.headers.get("origin"), settings.allowed_origins):
@@ -151,18 +143,7 @@ def _process_hit(text: str, call: _Call) -> HitOutcome:
         limit = settings.max_hit_bytes
         if len(text) * 4 > limit and len(text.encode("utf-8", "replace")) > limit:
             raise Rejection(413, "too_large", f"the hit is longer than {limit} bytes")
-        hit = parse_body(text)
-        require_hit(hit)
-        if settings.tracking_ids and str(hit.get("tid")) not in settings.tracking_ids:
-            raise Rejection(403, "tracking_id_not_allowed", "parameter tid (tracking id) is not one that is taken here")
-        source = call.source
-        if privacy.scrub_hit(hit, settings.ip_mode) is not settings.ip_mode:
-            source = privacy.truncated(source)
-        event_id = new_event_id()
-        record = build_record(
-            hit, source, event_id=event_id, received_at=call.received_at, responded_at=call.responded_at
-        )
-        return HitOutcome(call.encode(record), event_id, 200, ACCEPTED)
+        return _accept(parse_body(text), call)
     except HitError as refused:
         return _reject(Rejection(400, refused.reason, refused.detail), text, call)
     except Rejection as rejection:
@@ -171,17 +152,57 @@ def _process_hit(text: str, call: _Call) -> HitOutcome:
         return _reject(_INTERNAL_ERROR, text, call)
 
 
-def _reject(rejection: Rejection, payload: str, call: _Call, size: int | None = None) -> HitOutcome:
-    """Record a rejection. A visitor who asked not to be tracked is counted, and nothing of the request is kept. Of other
+def _process_event(event: Event, protocol: Protocol, call: _Call) -> HitOutcome:
+    original = event.original
+    privacy.scrub_received(original, call.settings.ip_mode)
+    try:
+        if event.rejection is None:
+            hit = protocol.translate(original, event.given, call.received_at)
+            return _accept(hit, call, protocol.name, nested(original))
+        return _reject(event.rejection, protocol.write(original), call)
+    except HitError as refused:
+        return _reject(Rejection(400, refused.reason, refused.detail), protocol.write(original), call)
+    except Rejection as rejection:
+        return _reject(rejection, protocol.write(original), call)
+    except Exception:
+        return _reject(_INTERNAL_ERROR, protocol.write(original), call)
+
+
+def _accept(hit: Hit, call: _Call, protocol: str | None = None, original: Any = None) -> HitOutcome:
+    """The record of a hit. Raises HitError or Rejection where it is none, or not wanted here."""
+    settings = call.settings
+    require_hit(hit)
+    if settings.tracking_ids and str(hit.get("tid")) not in settings.tracking_ids:
+        raise Rejection(403, "tracking_id_not_allowed", "parameter tid (tracking id) is not one that is taken here")
+    source = call.source
+    if privacy.scrub_hit(hit, settings.ip_mode) is not settings.ip_mode:
+        source = privacy.truncated(source)
+    event_id = new_event_id()
+    record = build_record(
+        hit,
+        source,
+        event_id=event_id,
+        received_at=call.received_at,
+        responded_at=call.responded_at,
+        protocol=protocol,
+        original=original,
+    )
+    return HitOutcome(call.encode(record), event_id, 200, ACCEPTED)
+
+
+def _reject(
+    rejection: Rejection, payload: str, call: _Call, size: int | None = None, scrub: Scrub = privacy.scrub_payload
+) -> HitOutcome:
+    """Record a rejection. A visitor who asked not to be tracked (204) is counted, and nothing of the request is kept. Of other
     payloads that are not kept whole the size is: `size`, else the text's length."""
     event_id = new_event_id()
     source = privacy.truncated(call.source)
     kept: str | None = None
     is_whole = True
-    if rejection is _DO_NOT_TRACK:
+    if rejection.status == 204:
         source = source._replace(user_ip=None, headers={})
     else:
-        kept = privacy.scrub_payload(payload[:MAX_REJECTED_PAYLOAD], call.settings.ip_mode)
+        kept = scrub(payload[:MAX_REJECTED_PAYLOAD], call.settings.ip_mode)
         is_whole = kept is not None and len(payload) <= MAX_REJECTED_PAYLOAD
     record = build_rejected(
         rejection.reason,
@@ -193,5 +214,6 @@ def _reject(rejection: Rejection, payload: str, call: _Call, size: int | None = 
         received_at=call.received_at,
         responded_at=call.responded_at,
         payload_size=None if is_whole else (len(payload) if size is None else size),
+        protocol=call.protocol.name if call.protocol is not None else None,
     )
     return HitOutcome(call.encode(record), event_id, rejection.status, rejection.reason, rejection.detail)

@@ -10,12 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from collector.web import Response, json_response, pixel, unavailable
+from collector.web import Response, json_response, no_content, pixel, unavailable
 
 ACCEPTED = "accepted"
-
-# The answer to one hit that is kept, given the headers for other origins and its event id.
-Acknowledge = Callable[[Mapping[str, str], str], Response]
 
 
 class Rejection(Exception):
@@ -36,10 +33,24 @@ class HitOutcome(NamedTuple):
     detail: str = ""
 
 
+def error(status: int, reason: str, detail: str, cors: Mapping[str, str]) -> Response:
+    """An answer that names what is wrong."""
+    return json_response(status, {"error": reason, "detail": detail}, cors)
+
+
+class Answers(NamedTuple):
+    """How a path answers, each given the headers for other origins: `kept` when something is (and the event id of the
+    first), `unwanted` when nothing may be and all is well, `refused` with status, reason and detail."""
+
+    kept: Callable[[Mapping[str, str], str], Response] = pixel
+    unwanted: Callable[[Mapping[str, str]], Response] = no_content
+    refused: Callable[[int, str, str, Mapping[str, str]], Response] = error
+
+
 class RequestOutcome:
     """The outcomes on a request's hits, and how to answer it. A request that carries no hits has its `response`."""
 
-    __slots__ = ("_acknowledge", "_cors", "_is_batch", "_response", "outcomes")
+    __slots__ = ("_answers", "_cors", "_is_batch", "_response", "outcomes")
 
     def __init__(
         self,
@@ -47,13 +58,13 @@ class RequestOutcome:
         cors: dict[str, str],
         *,
         is_batch: bool = False,
-        acknowledge: Acknowledge = pixel,
+        answers: Answers = Answers(),  # noqa: B008
         response: Response | None = None,
     ) -> None:
         self.outcomes = outcomes
         self._cors = cors
         self._is_batch = is_batch
-        self._acknowledge = acknowledge
+        self._answers = answers
         self._response = response
 
     @property
@@ -74,11 +85,14 @@ class RequestOutcome:
         if undelivered:
             return unavailable(self._cors)
         outcome = self.outcomes[0]
+        if outcome.status != 200 and len(self.outcomes) > 1:
+            # To send all of it again for one that was refused would count its neighbours twice.
+            outcome = min(self.outcomes, key=lambda one: one.status)
         if outcome.status == 200:
-            return self._acknowledge(self._cors, outcome.event_id)
+            return self._answers.kept(self._cors, outcome.event_id)
         if outcome.status == 204:
-            return Response(204, self._cors)
-        return error(outcome.status, outcome.reason, outcome.detail, self._cors)
+            return self._answers.unwanted(self._cors)
+        return self._answers.refused(outcome.status, outcome.reason, outcome.detail, self._cors)
 
     def _answer_batch(self, undelivered: Collection[int]) -> Response:
         """Each line by its number. 503 when any line is to be sent again, 400 when none was taken, else 200."""
@@ -97,8 +111,3 @@ class RequestOutcome:
         if undelivered:
             return unavailable(self._cors, content)
         return json_response(200 if accepted else 400, content, self._cors)
-
-
-def error(status: int, reason: str, detail: str, cors: dict[str, str]) -> Response:
-    """An answer that names what is wrong."""
-    return json_response(status, {"error": reason, "detail": detail}, cors)

@@ -43,7 +43,7 @@ def scrub(payload: str, cut: Cut) -> str | None:
         if _is_opaque(payload):
             return None
         if not count("uip", payload):
-            return None if _has_address(payload) and not _is_read(payload) else payload
+            return None if has_address(payload) and not _is_read(payload) else payload
         scrubber = _Scrubber(cut)
         scrubbed = scrubber.text(payload)
         return scrubbed if count("uip", scrubbed) <= scrubber.names else None
@@ -53,7 +53,7 @@ def scrub(payload: str, cut: Cut) -> str | None:
 
 def hides_address(text: str) -> bool:
     """Whether a text mentions the override and has something like an address."""
-    return _has_address(text) and count("uip", text) > 0
+    return has_address(text) and count("uip", text) > 0
 
 
 def _is_read(text: str) -> bool:
@@ -66,7 +66,8 @@ def _is_read(text: str) -> bool:
     return True
 
 
-def _has_address(text: str) -> bool:
+def has_address(text: str) -> bool:
+    """Whether something in a text, in any reading, looks like an address."""
     if "." not in text and ":" not in text and "%" not in text and "\\" not in text and "&" not in text:
         return False
     return any(_ADDRESS.search(reading) for reading in readings(text))

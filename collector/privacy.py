@@ -6,17 +6,18 @@ cannot be read as an address is not kept, since it may well be one in a spelling
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from collector.contract import Hit
-from collector.payloads import hides_address, scrub
+from collector.payloads import has_address, hides_address, scrub
 from collector.records import Source
 from collector.settings import IpMode
-from collector.spellings import words_in
-from collector.texts import BLANKS
+from collector.spellings import readings, words_in
+from collector.texts import BLANKS, read_json, write_json
 
 # Request headers that are stored; cookies and credentials are not among them and never will be.
 KEPT_HEADERS = frozenset(
@@ -147,6 +148,61 @@ def scrub_payload(payload: str, mode: IpMode) -> str | None:
     """The text of a refused request with every `uip` in it cut, in whatever spelling and wrapping; None where an address
     may be in it that cannot be told from the rest."""
     return scrub(payload, lambda value: stored_override(value, mode) or "")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Other protocols than v1, in which addresses go by more names
+# ---------------------------------------------------------------------------------------------------------------------
+_ADDRESS_WORD = re.compile(r"(?<![a-z])ip(?:_?addr(?:ess)?)?(?![a-z])")
+
+
+# The same where words have no bounds any more, because all letters are small; `uip` is found in any spelling anyway.
+_MAY_NAME_ADDRESS = re.compile(r"(?<!u)ip(?:_?addr(?:ess)?)?(?![a-z])|forwarded")
+
+
+@lru_cache(maxsize=4096)
+def _names_address(name: str) -> bool:
+    """`ip`, `ip_override`, `clientIp`, `request-ip`, `ep.ip_address`, `X-Forwarded-For`."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()
+    return _ADDRESS_WORD.search(words) is not None or "forwarded" in words
+
+
+def scrub_received(original: Any, mode: IpMode) -> None:
+    """Cut the addresses in what was received, in place: those of `scrub_hit`, and whatever is named one."""
+    _cut_named(original, mode, False)
+    if isinstance(original, dict):
+        scrub_hit(original, mode)
+
+
+def _cut_named(value: Any, mode: IpMode, is_named: bool) -> None:
+    if isinstance(value, list):
+        members: Iterable[tuple[Any, Any]] = list(enumerate(value))
+    elif isinstance(value, dict):
+        members = list(value.items())
+    else:
+        return
+    for name, item in members:
+        named = is_named or (isinstance(name, str) and _names_address(name))
+        if named and isinstance(item, str) and has_address(item):
+            value[name] = stored_override(item, mode) or ""
+        elif item.__class__ in (dict, list):
+            _cut_named(item, mode, named)
+
+
+def scrub_received_payload(payload: str, mode: IpMode) -> str | None:
+    """The text of a refused request in such a protocol: what is JSON with its addresses cut; None where an address may be
+    in it that cannot be told from the rest."""
+    if not has_address(payload):
+        return scrub_payload(payload, mode)
+    try:
+        value = read_json(payload)
+        _cut_named(value, mode, False)
+        return scrub_payload(write_json(value), mode)
+    except RecursionError:
+        return None
+    except ValueError:
+        may_be_named = any(_MAY_NAME_ADDRESS.search(reading) for reading in readings(payload))
+        return None if may_be_named else scrub_payload(payload, mode)
 
 
 def asks_not_to_be_tracked(headers: Mapping[str, str]) -> bool:

@@ -38,7 +38,7 @@ Record = dict[str, Any]
 
 class Source(NamedTuple):
     """The request a hit came with. `user_ip` and `headers` as they may be stored; header names in lower case.
-    `answered` has the headers of the answer that an accepted hit earns."""
+    `answered` and `status` are the headers and the status of the answer that an accepted hit earns."""
 
     method: str
     path: str
@@ -46,6 +46,7 @@ class Source(NamedTuple):
     user_ip: str | None
     headers: Mapping[str, str]
     answered: Mapping[str, str] = GIF_HEADERS
+    status: int = 200
 
 
 def new_event_id() -> str:
@@ -56,30 +57,46 @@ def new_event_id() -> str:
 
 
 def build_record(
-    hit: Mapping[str, Any], source: Source, *, event_id: str, received_at: int, responded_at: int
+    hit: Mapping[str, Any],
+    source: Source,
+    *,
+    event_id: str,
+    received_at: int,
+    responded_at: int,
+    protocol: str | None = None,
+    original: Any = None,
 ) -> Record:
-    """The record of an accepted hit. Times are epoch milliseconds, `event_id` a uuid.
+    """The record of an accepted hit. Times are epoch milliseconds, `event_id` a uuid. A hit that came in another protocol
+    than Measurement Protocol v1 has its name beside it, and what was received before it was translated.
 
     Values that do not fit their parameter are named in `invalid_parameters`, a key that clean hits do not have.
     """
     request_id = hit.get("z")
     if not isinstance(request_id, str) or not request_id:
         request_id = event_id
-    record = {
+    request: Record = {
+        "id": request_id,
+        "timestamp": received_at,
+        "hostname": source.hostname,
+        "path": source.path,
+        "method": source.method,
+        "headers": source.headers,
+        "body": hit,
+    }
+    if protocol is not None:
+        request["protocol"], request["original"] = protocol, original
+    record: Record = {
         "schema_version": SCHEMA_VERSION,
         "event_id": event_id,
         "service": {"id": SERVICE_ID},
         "context": _context(hit, source),
-        "request": {
+        "request": request,
+        "response": {
             "id": request_id,
-            "timestamp": received_at,
-            "hostname": source.hostname,
-            "path": source.path,
-            "method": source.method,
-            "headers": source.headers,
-            "body": hit,
+            "timestamp": responded_at,
+            "statusCode": source.status,
+            "headers": source.answered,
         },
-        "response": {"id": request_id, "timestamp": responded_at, "statusCode": 200, "headers": source.answered},
     }
     invalid = invalid_parameters(hit)
     if invalid:
@@ -98,6 +115,7 @@ def build_rejected(
     received_at: int,
     responded_at: int,
     payload_size: int | None = None,
+    protocol: str | None = None,
 ) -> Record:
     """The record of a refused request or batch line: why, and as much of its payload as may be kept (None: nothing).
 
@@ -106,20 +124,23 @@ def build_rejected(
     rejected: Record = {"reason": reason, "detail": detail, "payload": payload}
     if payload_size is not None:
         rejected["payload_size"] = payload_size
+    request: Record = {
+        "id": event_id,
+        "timestamp": received_at,
+        "hostname": source.hostname,
+        "path": source.path,
+        "method": source.method,
+        "headers": source.headers,
+        "body": None,
+    }
+    if protocol is not None:
+        request["protocol"] = protocol
     return {
         "schema_version": SCHEMA_VERSION,
         "event_id": event_id,
         "service": {"id": SERVICE_ID},
         "context": _context({}, source),
-        "request": {
-            "id": event_id,
-            "timestamp": received_at,
-            "hostname": source.hostname,
-            "path": source.path,
-            "method": source.method,
-            "headers": source.headers,
-            "body": None,
-        },
+        "request": request,
         "response": {"id": event_id, "timestamp": responded_at, "statusCode": status, "headers": JSON_HEADERS},
         "rejected": rejected,
     }

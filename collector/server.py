@@ -16,13 +16,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
 from typing import Any
 
-from collector.bodies import GZIP_OVERHEAD
 from collector.connection import refusals
 from collector.fast_json import encode
 from collector.intake import process_request
 from collector.local_stream import LocalDeliveryStream, settle
 from collector.outcomes import Rejection
 from collector.privacy import KEPT_HEADERS
+from collector.routes import longest_body
 from collector.settings import LocalSettings, Settings
 from collector.web import Request, Response, cors_headers, hostname_of, json_response
 
@@ -32,7 +32,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_WANTED = {name.encode(): name for name in {*KEPT_HEADERS, "content-encoding", "host"}}
+_WANTED = {name.encode(): name for name in {*KEPT_HEADERS, "authorization", "content-encoding", "cookie", "host"}}
 
 
 class Application:
@@ -42,8 +42,6 @@ class Application:
         self._settings, self._local = settings, local
         self._stream: LocalDeliveryStream
         self._batch: list[tuple[list[bytes], asyncio.Future[bool]]] = []
-        # What is kept of a body: a byte more than the longest one that is taken, so that the handler can refuse it.
-        self._longest_body = max(settings.max_hit_bytes, settings.max_batch_bytes) + GZIP_OVERHEAD + 1
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -107,6 +105,7 @@ class Application:
     async def _rest_of_body(self, body: bytes, scope: Message, receive: Receive) -> bytes:
         """The whole body, or as much of it as it takes to be refused, or as came before it broke off."""
         parts, size, more = [body], len(body), True
+        longest = longest_body(scope["path"], self._settings)
         while more and "rejection" not in scope:
             message = await receive()
             if message["type"] != "http.request":
@@ -114,7 +113,7 @@ class Application:
                 refusals["incomplete_body"] += 1
                 break
             part, more = message.get("body", b""), message.get("more_body", False)
-            if size < self._longest_body:
+            if size < longest:
                 parts.append(part)
             size += len(part)
         return b"".join(parts)

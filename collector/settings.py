@@ -5,7 +5,8 @@ Everything an operator can set, in Lambda and on a laptop (`Settings`):
     IP_MODE            truncate (default: /24, /48) | full | drop
     PRIVACY_SIGNALS    ignore (default) | honour: a request with DNT: 1 or Sec-GPC: 1 is counted and nothing of it kept
     ALLOWED_ORIGINS    comma list of origins (https://shop.example) that browsers may send from; unset: any
-    TRACKING_IDS       comma list of tracking ids (tid) that are taken; unset: any
+    TRACKING_IDS       comma list of tracking ids that are taken (tid; GA4's measurement ids, Segment's write keys); unset: any
+    API_SECRETS        comma list of secrets, one of which GA4's Measurement Protocol has to bring; unset: none is asked for
     MAX_HIT_BYTES      8192, up to 65536: longest body of a hit, longest line of a batch
     MAX_BATCH_HITS     20, up to 500
     MAX_BATCH_BYTES    16384, up to 3145728: longest body of a batch, unpacked
@@ -31,7 +32,7 @@ A value that is none of these is refused with one line (`SettingsError`); an emp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -67,6 +68,7 @@ class Settings:
     privacy_signals: PrivacySignals = PrivacySignals.IGNORE
     allowed_origins: frozenset[str] = frozenset()
     tracking_ids: frozenset[str] = frozenset()
+    api_secrets: frozenset[str] = field(default=frozenset(), repr=False)
     max_hit_bytes: int = 8192
     max_batch_hits: int = 20
     max_batch_bytes: int = 16384
@@ -81,6 +83,7 @@ class Settings:
             ),
             allowed_origins=_origins(environment),
             tracking_ids=frozenset(_list(environment, "TRACKING_IDS")),
+            api_secrets=frozenset(_list(environment, "API_SECRETS")),
             max_hit_bytes=int(_number(environment, "MAX_HIT_BYTES", 8192, 64, 65_536)),
             max_batch_hits=int(_number(environment, "MAX_BATCH_HITS", 20, 1, 500)),
             max_batch_bytes=int(_number(environment, "MAX_BATCH_BYTES", 16_384, 64, 3_145_728)),

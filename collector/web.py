@@ -19,6 +19,8 @@ RETRY_AFTER_SECONDS = "5"
 
 # What a page of another origin may read of an answer beside its body.
 _EXPOSED = "X-Event-Id, Retry-After"
+# What a page of another origin may send: the last two are those of Segment's and RudderStack's clients.
+ALLOWED_HEADERS = "content-type, content-encoding, authorization, anonymousid"
 MAX_HOSTNAME = 255
 
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
@@ -67,6 +69,12 @@ def analytics_js(cors: Mapping[str, str], event_id: str) -> Response:
     )
 
 
+def no_content(cors: Mapping[str, str], event_id: str = "") -> Response:
+    """Nothing to say: what GA4's clients expect of a hit that is kept, and anybody of one that is not to be."""
+    kept = {"Cache-Control": "no-store", "X-Event-Id": event_id} if event_id else {}
+    return Response(204, {**kept, **cors})
+
+
 def json_response(status: int, content: Mapping[str, Any], cors: Mapping[str, str], **headers: str) -> Response:
     """An answer in JSON; `headers` in Python spelling (`Retry_After`)."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -107,7 +115,7 @@ def preflight(cors: Mapping[str, str]) -> Response:
         return Response(204, dict(cors))
     permitted = {
         "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
-        "Access-Control-Allow-Headers": "content-type, content-encoding",
+        "Access-Control-Allow-Headers": ALLOWED_HEADERS,
         "Access-Control-Max-Age": "86400",
     }
     return Response(204, {**permitted, **cors})

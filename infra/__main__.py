@@ -70,6 +70,7 @@ collector = Function(
             "METRICS_NAMESPACE": names.prefix,
             "ALLOWED_ORIGINS": ",".join(config.endpoint.allowed_origins),
             "TRACKING_IDS": ",".join(config.collector.tracking_ids),
+            "API_SECRETS": "" if config.collector.api_secrets is None else config.collector.api_secrets,
             "IP_MODE": config.collector.ip_mode,
             "BEHIND_CLOUDFRONT": "yes" if config.address.cloud_front else "no",
             "PRIVACY_SIGNALS": config.collector.privacy_signals,

@@ -17,12 +17,20 @@ from .function import Function
 from .names import Names
 from .setting_groups import EndpointSettings
 
+SEGMENT_CALLS = ("track", "page", "screen", "identify", "group", "alias", "batch")
 ROUTES = (
     ("GET", "/collect"),
     ("HEAD", "/collect"),
     ("POST", "/collect"),
     *((method, path) for path in ("/j/collect", "/r/collect") for method in ("GET", "HEAD", "POST")),
     ("POST", "/batch"),
+    # GA4, by gtag and by its Measurement Protocol
+    ("GET", "/g/collect"),
+    ("POST", "/g/collect"),
+    ("POST", "/mp/collect"),
+    ("POST", "/debug/mp/collect"),
+    # Segment: a call by its name or, as its browser client writes it, by its first letter
+    *(("POST", f"/v1/{call}") for call in (*SEGMENT_CALLS, *(call[0] for call in SEGMENT_CALLS), "import")),
     ("GET", "/health"),
     ("GET", "/robots.txt"),
 )
@@ -60,7 +68,8 @@ class Endpoint(pulumi.ComponentResource):
             cors_configuration={
                 "allow_origins": list(settings.allowed_origins),
                 "allow_methods": ["GET", "HEAD", "POST"],
-                "allow_headers": ["content-type", "content-encoding"],
+                # The last two are those of Segment's and RudderStack's clients.
+                "allow_headers": ["content-type", "content-encoding", "authorization", "anonymousid"],
                 # What a script needs of an answer: when to try again, and under which id the hit is kept.
                 "expose_headers": ["retry-after", "x-event-id"],
                 # Beacons are sent with credentials, and browsers refuse the answer without this.

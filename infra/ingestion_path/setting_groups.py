@@ -119,6 +119,7 @@ class CollectorSettings:
     ip_mode: str
     privacy_signals: str
     tracking_ids: tuple[str, ...]
+    api_secrets: pulumi.Output[str] | None
     max_hit_bytes: int
     max_batch_hits: int
     max_batch_bytes: int

@@ -84,10 +84,16 @@ class SettingReader:
 
     def secret(self, key: str, pattern: str, expected: str) -> pulumi.Output[str]:
         """A value that must be stored encrypted. It is checked here, and never shown in a message."""
+        value = self.optional_secret(key, pattern, expected)
+        if value is None:
+            refuse(key, f"is missing ({expected}): set it with `pulumi config set --secret {key}`")
+        return value
+
+    def optional_secret(self, key: str, pattern: str, expected: str) -> pulumi.Output[str] | None:
         self._known.add(key)
         value = self._config.get(key)
         if value is None:
-            refuse(key, f"is missing ({expected}): set it with `pulumi config set --secret {key}`")
+            return None
         if not is_config_secret(f"clickstream:{key}"):
             refuse(
                 key,

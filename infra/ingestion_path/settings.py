@@ -93,6 +93,9 @@ def read(stack: str | None = None) -> Settings:
             ip_mode=reader.choice("ipMode", ("truncate", "drop", "full"), "truncate"),
             privacy_signals=reader.choice("privacySignals", ("ignore", "honour"), "ignore"),
             tracking_ids=reader.words("trackingIds", default=()),
+            api_secrets=reader.optional_secret(
+                "apiSecrets", r"[^\s,]+(,[^\s,]+)*", "secrets with a comma between them and no blank"
+            ),
             # The collector's own bounds: it would refuse to start with others.
             max_hit_bytes=reader.number("maxHitBytes", 64, 65_536, 8192),
             max_batch_hits=reader.number("maxBatchHits", 1, 500, 20),

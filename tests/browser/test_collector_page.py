@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import gzip
 import json
-import shutil
-import threading
-from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -54,35 +48,15 @@ async function send() {
 </script>"""
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """The test's output is not an access log."""
-
-
-@contextlib.contextmanager
-def _site(folder: Path) -> Iterator[str]:
-    """The shop's own origin."""
-    (folder / "index.html").write_text(PAGE)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://localhost:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def test_a_page_of_another_origin_sends_and_reads(tmp_path: Path) -> None:
+def test_a_page_of_another_origin_sends_and_reads(
+    tmp_path: Path, chromium: str, serve_page: Callable[[str], str]
+) -> None:
     """Beacons and credentialed fetches fail where `*` is answered; a preflight without its headers loses JSON hits;
     the hit sent while the page goes away must arrive as well."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("Chromium is not installed (apt-get install chromium)")
     from playwright.sync_api import sync_playwright
 
-    site_folder = tmp_path / "site"
-    site_folder.mkdir()
-    with running_collector(tmp_path) as collector, _site(site_folder) as site, sync_playwright() as playwright:
+    site = serve_page(PAGE)
+    with running_collector(tmp_path) as collector, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
         problems: list[str] = []

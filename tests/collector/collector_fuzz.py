@@ -63,9 +63,19 @@ _NAMES = [
     "a" * 300,
 ]
 _VALUES = ["", "1", "-0", "12.50", "1e400", "NaN", "null", "true", "9" * 400, "Käse", "\u2028", "\ud800", "\x00", "\r", "a\nb", "a\rb", "%", "%zz", "+", "&", "=", "{", "[]", "'", '"', "\\", "(all)", "x" * 3000, "\u00a0", "https://shop.example/p?a=1&b=%25#c"]  # fmt: skip
+_GTAG, _MP, _SEGMENT = (
+    ["/g/collect"],
+    ["/mp/collect", "/debug/mp/collect"],
+    ["/v1/track", "/v1/page", "/v1/b", "/v1/batch"],
+)
+OTHERS = frozenset(_GTAG + _MP + _SEGMENT)
+_IP = ["ip", "IP", "client_ip", "ipAddress", "x-forwarded-for"]
 _PATHS = (
     ["/collect"] * 12
     + ["/batch"] * 6
+    + _GTAG * 6
+    + [*_MP, "/mp/collect"] * 2
+    + _SEGMENT * 2
     + ["/j/collect", "/r/collect", "/collect/", "/health", "/", "/nowhere", "//collect"]
 )
 _METHODS = ["POST"] * 14 + ["GET"] * 5 + ["HEAD", "OPTIONS", "PUT", "DELETE"]
@@ -97,16 +107,81 @@ class Requests:
         if draw.random() < 0.1:
             headers["cookie"] = f"uip={NAMED[0]}"
         query, body = "", b""
-        if method in ("GET", "HEAD") or draw.random() < 0.05:
-            query = self._form()
+        if method in ("GET", "HEAD") or draw.random() < (0.6 if path in _GTAG + _MP else 0.05):
+            query = self._gtag() if path in _GTAG else self._form()
         if method not in ("GET", "HEAD") and draw.random() < 0.95:
-            body = self._lines() if path.startswith("/batch") else self._hit().encode("utf-8", "replace")
+            body = self._body(path)
             body = self._spoiled(body)
             if draw.random() < 0.2:
                 headers["content-encoding"] = draw.choice(["gzip"] * 8 + ["GZIP", "x-gzip", "br", "identity"])
                 if draw.random() < 0.9:
                     body = self._gzip(body)
         return Fuzzed(method, path, query, headers, body)
+
+    def _body(self, path: str) -> bytes:
+        draw = self._random
+        if path.startswith("/batch"):
+            return self._lines()
+        if path in _GTAG:
+            return "\n".join(self._gtag() for _ in range(draw.choice([1, 2, 3, 26]))).encode("utf-8", "replace")
+        if path in _MP:
+            return self._mp().encode("utf-8", "replace")
+        if path in ("/v1/b", "/v1/batch"):
+            messages = ", ".join(self._message() for _ in range(draw.choice([0, 1, 2, 5, 5, 501])))
+            return f'{{"batch": [{messages}], "context": {self._json()}, "writeKey": "k"}}'.encode("utf-8", "replace")
+        return (self._message() if path in _SEGMENT else self._hit()).encode("utf-8", "replace")
+
+    def _gtag(self) -> str:
+        draw = self._random
+        pairs = [("en", draw.choice(["page_view", "purchase", "view_item_list", "view_promotion", "own", ""]))]
+        pairs += [
+            (name, draw.choice(_VALUES))
+            for name in draw.sample(["tid", "_p", "_s", "sid", "gcs", "ep.x", "epn.value"], 3)
+        ]
+        pairs += [
+            (
+                draw.choice(["pr1", "pr0", "pr200", "pr201", "prx"]),
+                draw.choice(["idA~~B~pr1.5~qt2", "~~~", "k0~v0x", "k0uip~v0" + NAMED[0], "id"]),
+            )
+        ]
+        if draw.random() < 0.3:
+            pairs.append((draw.choice([*_UIP, "_uip", "ep.ip", "ip"]), draw.choice(NAMED)))
+        return urlencode(pairs, errors="replace") + "&" + self._form()
+
+    def _mp(self) -> str:
+        draw = self._random
+        event = draw.choice(
+            ['{"name": "purchase", "params": ', '{"name": "own", "params": ', '{"name": 1, "params": ', '{"params": ']
+        )
+        events = [
+            draw.choice(
+                [f"{event}{self._json()}}}"] * 8
+                + ["7", "null", '{"name": "x", "params": {"items": [[], {"price": 1e400}, 3]}}']
+            )
+            for _ in range(draw.choice([0, 1, 1, 2, 3, 25, 26]))
+        ]
+        more = draw.choice(
+            [
+                "",
+                f'"ip_override": "{draw.choice(NAMED)}", ',
+                f'"user_properties": {self._json()}, ',
+                f'"timestamp_micros": {draw.choice(["1", "1772323190000000", "-5", "1e400"])}, ',
+            ]
+        )
+        return f'{{"client_id": "c", {more}"events": [{", ".join(events)}]}}'
+
+    def _message(self) -> str:
+        draw = self._random
+        members = [
+            draw.choice(['"anonymousId": "a"', '"userId": 7', '"anonymousId": ["a"]', '"userId": ""']),
+            draw.choice(['"type": "track"', '"type": "page"', '"type": "identify"', '"type": null', '"type": {}']),
+            draw.choice(['"event": "Order Completed"', '"event": "Product List Viewed"', '"event": "Own"', '"event": 3']),
+            draw.choice([f'"properties": {self._json()}', '"properties": {"products": [1, {"price": NaN}]}', '"properties": 5', f'"properties": {{"products": [{self._json()}]}}']),
+            draw.choice([f'"context": {self._json()}', '"context": []', f'"context": {{"{draw.choice(_IP)}": "{draw.choice(NAMED)}"}}', f'"context": {{"{draw.choice(_IP)}": ["{draw.choice(NAMED)}", {{"a": "{NAMED[0]}, {NAMED[1]}"}}]}}']),
+            draw.choice(['"timestamp": "2026-03-01T00:00:00Z"', '"timestamp": "9999-12-31T23:59:59+23:59"', '"timestamp": 5', f'"messageId": "{draw.choice(["", "m"])}"']),
+        ]  # fmt: skip
+        draw.shuffle(members)
+        return f"{{{', '.join(members)}}}"
 
     def _hit(self) -> str:
         return self._random.choice([self._form, self._json, self._json])()
@@ -239,6 +314,9 @@ class Ledger:
 
     def __init__(self) -> None:
         self.statuses: Counter[int] = Counter()
+        # Of the other protocols, which answer for many events at once: the first id that was kept, requests that were refused.
+        self.first_kept: Counter[str] = Counter()
+        self.all_refused = 0
         self.acknowledged: Counter[str] = Counter()
         self.refused = 0
 
@@ -254,13 +332,25 @@ class Ledger:
             if status == 503 and path == "/batch" and body:
                 self._lines(json.loads(body).get("hits", []))
             return
-        if path == "/batch" and body.startswith(b'{"accepted"'):
+        if path in OTHERS:
+            self._other(path, request.method, status, headers, body)
+        elif path == "/batch" and body.startswith(b'{"accepted"'):
             self._lines(json.loads(body)["hits"])
         elif status == 200:
             self.acknowledged[headers["x-event-id"]] += 1
         else:
             self.refused += 1
             assert request.method == "HEAD" or json.loads(body)["error"] not in ("internal_error", "not_found")
+
+    def _other(self, path: str, method: str, status: int, headers: dict[str, str], body: bytes) -> None:
+        if path == "/debug/mp/collect":
+            assert status == 200 or method == "HEAD" or json.loads(body)["error"] != "internal_error"
+        elif status in (200, 204):
+            assert status == (200 if path in _SEGMENT else 204)
+            self.first_kept[headers["x-event-id"]] += 1
+        else:
+            self.all_refused += 1
+            assert method == "HEAD" or json.loads(body)["error"] not in ("internal_error", "not_found")
 
     def _lines(self, lines: list[dict[str, Any]]) -> None:
         for line in lines:
@@ -273,14 +363,22 @@ class Ledger:
     def balance(self, lines: list[bytes], more_refused: Callable[[int], bool] = lambda count: count == 0) -> None:
         """Every acknowledged hit is there once, every rejection has its record, and each line is fit for any reader."""
         accepted: Counter[str] = Counter()
-        refused = 0
+        others: Counter[str] = Counter()
+        refused = refused_of_others = 0
         for line in lines:
             record = strict(line)
-            if "rejected" in record:
+            if "protocol" in record["request"]:
+                refused_of_others += "rejected" in record
+                others[record["event_id"]] += "rejected" not in record
+                assert record.get("rejected", {}).get("reason") != "internal_error", record
+                assert "rejected" in record or isinstance(record["request"]["original"], dict)
+            elif "rejected" in record:
                 refused += 1
                 assert record["request"]["body"] is None and record["rejected"]["reason"]
             else:
                 accepted[record["event_id"]] += 1
+        assert set(others.values()) <= {0, 1} and all(others[kept] == 1 for kept in self.first_kept)
+        assert refused_of_others >= self.all_refused and others.total() >= len(self.first_kept)
         assert accepted == self.acknowledged and set(accepted.values()) <= {1}
         assert more_refused(refused - self.refused), (refused, self.refused)
 

@@ -163,6 +163,7 @@ def _balance_beside(ledger: Ledger, lines: list[bytes], broken: int) -> None:
         line
         for line in lines
         if not any(event_id.encode() in line for event_id in _ids(line) & ledger.acknowledged.keys())
+        and b'"protocol":"' not in line
     ]
     heard = [line for line in lines if line not in set(unheard)]
     ledger.balance(heard + [line for line in unheard if b'"rejected"' in line], lambda more: 0 <= more <= 21 * broken)

@@ -147,7 +147,9 @@ def test_preflights_are_answered_for_allowed_origins_only(make_request: Any) -> 
     """A page that may not send learns it before it sends."""
     settings = Settings(allowed_origins=frozenset({"https://shop.example"}))
     good, records = _process(make_request("OPTIONS", headers={"origin": "https://Shop.example"}), settings)
-    assert good.status == 204 and good.headers["Access-Control-Allow-Headers"] == "content-type, content-encoding"
+    assert good.status == 204 and good.headers["Access-Control-Allow-Headers"].startswith(
+        "content-type, content-encoding"
+    )
     assert records == []
     bad, _ = _process(make_request("OPTIONS", headers={"origin": "https://other.example"}), settings)
     assert "Access-Control-Allow-Origin" not in bad.headers

@@ -27,12 +27,14 @@ def test_everything_can_be_set() -> None:
             "IP_MODE": "drop",
             "ALLOWED_ORIGINS": "https://Shop.example, http://127.0.0.1:8000",
             "TRACKING_IDS": "UA-1-1,UA-2-2",
+            "API_SECRETS": "one, two",
             "MAX_HIT_BYTES": "65536",
         }
     )
     assert settings.ip_mode is IpMode.DROP
     assert settings.allowed_origins == {"https://shop.example", "http://127.0.0.1:8000"}
     assert settings.tracking_ids == {"UA-1-1", "UA-2-2"}
+    assert settings.api_secrets == {"one", "two"}
     assert settings.max_hit_bytes == 65_536
     cloud = CloudSettings.from_environment({"DELIVERY_STREAM": "hits"})
     assert (cloud.delivery_stream, cloud.fallback_queue_url) == ("hits", None)

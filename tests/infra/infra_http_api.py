@@ -115,12 +115,13 @@ def _event(method: str, path: str, query: str, headers: Mapping[str, str], body:
     """An event in payload format 2.0; bodies that are not plainly text come in base64."""
     is_text = headers.get("content-type", "text/plain").startswith(TEXT) and "content-encoding" not in headers
     now = int(time.time() * 1000)
+    sent = {name: value for name, value in headers.items() if name != "cookie"}
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": f"{method} {path}",
         "rawPath": path,
         "rawQueryString": query,
-        "headers": {"host": "a1b2c3.execute-api.eu-central-1.amazonaws.com", **headers},
+        "headers": {"host": "a1b2c3.execute-api.eu-central-1.amazonaws.com", **sent},
         "requestContext": {
             "domainName": "a1b2c3.execute-api.eu-central-1.amazonaws.com",
             "http": {
@@ -135,6 +136,8 @@ def _event(method: str, path: str, query: str, headers: Mapping[str, str], body:
         },
         "isBase64Encoded": False,
     }
+    if "cookie" in headers:
+        event["cookies"] = headers["cookie"].split("; ")
     if body:
         event["body"] = body.decode() if is_text else base64.b64encode(body).decode()
         event["isBase64Encoded"] = not is_text

@@ -13,13 +13,15 @@ from typing import Any
 from infra_checks import find
 from infra_harness import Graph
 
-from collector import archive_keys
+from collector import archive_keys, web
+from collector.protocols import routes
 from collector.settings import CloudSettings, Settings, SettingsError
 
 READABLE_AT_ONCE = {"STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"}
 COLLECTOR_ROUTES = {
     *(f"{method} {path}" for path in ("/collect", "/j/collect", "/r/collect") for method in ("GET", "HEAD", "POST")),
     "POST /batch",
+    *(f"{method} {path}" for path, route in routes.ROUTES.items() for method in route.methods),
     "GET /health",
     "GET /robots.txt",
 }
@@ -135,19 +137,21 @@ def route_problems(graph: Graph) -> list[str]:
     much of it.
     """
     api, stage = find(graph, "endpoint Api").inputs, find(graph, "endpoint-stage").inputs
-    routes = {node.inputs["routeKey"] for node in graph.of("Route")}
-    problems = [f"route {route}: missing or not the collector's" for route in routes ^ COLLECTOR_ROUTES]
+    declared = {node.inputs["routeKey"] for node in graph.of("Route")}
+    problems = [f"route {route}: missing or not the collector's" for route in declared ^ COLLECTOR_ROUTES]
     (integration,) = graph.of("apigatewayv2/integration:Integration") or graph.of(
         "aws:apigatewayv2/integration:Integration"
     )
     if integration.inputs["payloadFormatVersion"] != "2.0":
         problems.append(f"payload format {integration.inputs['payloadFormatVersion']}")
     allowed = {node.inputs["sourceArn"].partition("/*/")[2].replace("/", " /", 1) for node in graph.of("Permission")}
-    problems += [f"permission {route}: missing, or for no route" for route in allowed ^ routes]
+    problems += [f"permission {route}: missing, or for no route" for route in allowed ^ declared]
     if any(node.inputs["principal"] != "apigateway.amazonaws.com" for node in graph.of("Permission")):
         problems.append("a permission is for another caller than the gateway")
     if "*" in api["corsConfiguration"]["allowOrigins"] or not api["corsConfiguration"]["allowOrigins"]:
         problems.append("CORS is open to all origins, or to none")
+    wanted = set(web.ALLOWED_HEADERS.split(", ")) - set(api["corsConfiguration"]["allowHeaders"])
+    problems += [f"scripts cannot send {header}" for header in sorted(wanted)]
     # The headers that the collector's own answers carry for scripts (collector/web.py).
     hidden = {"retry-after", "x-event-id"} - set(api["corsConfiguration"].get("exposeHeaders", []))
     problems += [f"scripts cannot read {header}" for header in sorted(hidden)]

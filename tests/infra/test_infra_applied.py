@@ -6,6 +6,7 @@ infra_running.py says what runs here.
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import time
@@ -101,6 +102,26 @@ def test_pixel_and_form_and_batch_travel_too(path: RunningPath, method: str) -> 
     records = path.delivered()
     assert len(records) == 4
     assert len({record["event_id"] for record in records}) == 4
+
+
+def test_other_protocols_travel_too(path: RunningPath) -> None:
+    """GA4's two doors and Segment's through the gateway, a compressed body and Google's cookie among them."""
+    cookie = {"cookie": "_ga=GA1.2.111.222", "content-type": "text/plain"}
+    query = "v=2&tid=G-1&sid=1"
+    assert path.api.request("POST", "/g/collect", query, cookie, b"en=page_view\nen=scroll").status == 204
+    event = {"client_id": "1.2", "events": [{"name": "purchase"}]}
+    as_json = {"content-type": "application/json"}
+    assert path.api.request("POST", "/mp/collect", "api_secret=s", as_json, json.dumps(event).encode()).status == 204
+    debug = path.api.request("POST", "/debug/mp/collect", "", as_json, json.dumps(event).encode())
+    assert json.loads(debug.body) == {"validationMessages": []}
+    batch = {"batch": [{"type": "track", "event": "Order Completed", "anonymousId": "a"}]}
+    sent = {"authorization": "Basic a2V5Og==", "content-type": "application/json", "content-encoding": "gzip"}
+    answer = path.api.request("POST", "/v1/batch", "", sent, gzip.compress(json.dumps(batch).encode()))
+    assert (answer.status, json.loads(answer.body)) == (200, {"success": True})
+    records = path.delivered()
+    assert [record["request"]["protocol"] for record in records] == ["ga4", "ga4", "ga4_mp", "segment"]
+    assert [record["context"]["client_id"] for record in records] == ["111.222", "111.222", "1.2", "a"]
+    assert records[3]["context"]["tracking_id"] == "key"
 
 
 def test_health_and_robots_answer(path: RunningPath) -> None:

@@ -46,7 +46,7 @@ def example() -> groups.Settings:
         endpoint=groups.EndpointSettings(("https://shop.example",), 600, 1200),
         address=groups.AddressSettings(None, None, None, False, 3000),
         collector=groups.CollectorSettings(
-            512, None, "truncate", "ignore", (), 8192, 20, 16_384, groups.Release(None, 0)
+            512, None, "truncate", "ignore", (), None, 8192, 20, 16_384, groups.Release(None, 0)
         ),
         alerts=groups.AlertSettings("a@b.example", "docs/runbooks", 60, 1500, 30),
         snowflake=unused,

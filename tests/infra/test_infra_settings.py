@@ -43,6 +43,7 @@ BAD: list[tuple[str, str | None, str]] = [
     ("snowflakeAdminPrivateKey", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", "PEM"),
     ("snowflakeExternalId", None, "--secret"),
     ("snowflakeExternalId", "short", "16"),
+    ("apiSecrets", "one,two", "plain text"),
     ("warehouseSize", "HUGE", "one of"),
     ("monthlyCredits", None, "missing"),
     ("readerMonthlyCredits", None, "missing"),
@@ -127,15 +128,18 @@ def test_optional_settings_are_used() -> None:
             "clickstream:snowflakeNextPublicKey": "N" * 80,
             "clickstream:trackingIds": json.dumps(["UA-1-1", "UA-1-2"]),
             "clickstream:ipMode": "drop",
+            "clickstream:apiSecrets": "one,two",
             "clickstream:privacySignals": "honour",
             "clickstream:maxHitBytes": "16384",
             "clickstream:maxBatchHits": "500",
             "clickstream:maxBatchBytes": "1000000",
-        }
+        },
+        secret_keys=(*SECRETS, "clickstream:apiSecrets"),
     )
     variables = graph.named("collector", "aws:lambda/function:Function").inputs["environment"]["variables"]
     assert graph.named("access-user").inputs["rsaPublicKey2"] == "N" * 80
     assert (variables["TRACKING_IDS"], variables["IP_MODE"]) == ("UA-1-1,UA-1-2", "drop")
+    assert variables["API_SECRETS"] == "one,two"
     assert variables["PRIVACY_SIGNALS"] == "honour"
     limits = ("MAX_HIT_BYTES", "MAX_BATCH_HITS", "MAX_BATCH_BYTES")
     assert [variables[name] for name in limits] == ["16384", "500", "1000000"]

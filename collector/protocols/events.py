@@ -1,0 +1,147 @@
+"""What a protocol is to the collector, and what all protocols need: hits put together by name, texts, times, JSON bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from collector.bodies import text_of, unpacked
+from collector.contract import Hit, find_parameter, nested
+from collector.outcomes import Rejection
+from collector.settings import Settings
+from collector.texts import BLANKS, read_json, write_json
+from collector.web import Request
+
+# The client's own names, which no protocol shares.
+EVENT_NAME, SESSION_ID, ENGAGEMENT_MS = "_en", "_sid", "_et"
+
+# The longest event of any protocol. Hit and original lie in one record, which has to fit into Firehose's 1,000 KiB however
+# they escape.
+MAX_EVENT_BYTES = 65_536
+MAX_NESTING = 30
+
+# Never raised: an exception that lives on would hold on to each frame that it ever went through.
+_TOO_DEEP = Rejection(400, "malformed_json", "the JSON is nested too deeply")
+NO_CONSENT = Rejection(204, "consent_denied", "the visitor has not agreed to being measured")
+
+
+class Event(NamedTuple):
+    """One event of a request. `given` has the parameters of its hit that are not in the event itself (in v1's names);
+    `rejection` is why it is none."""
+
+    original: Any
+    given: Mapping[str, str] = MappingProxyType({})
+    rejection: Rejection | None = None
+
+
+class Protocol(NamedTuple):
+    """A wire format. `read` takes a request apart, or raises the rejection that all of it earns; `translate` makes a hit of
+    an event's original, of what is given beside it and of the time of receipt (epoch ms); `write` gives the text of an
+    original, `payload` that of a request, for what is refused. `longest_body` is in bytes, unpacked."""
+
+    name: str
+    read: Callable[[Request, Settings], Iterable[Event]]
+    translate: Callable[[Any, Mapping[str, str], int], Hit]
+    write: Callable[[Any], str]
+    payload: Callable[[Request], str]
+    longest_body: int
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Hits
+# ---------------------------------------------------------------------------------------------------------------------
+def put(hit: Hit, name: str, value: Any) -> bool:
+    """Give the hit a parameter. False: it has it already. What says nothing (null, an empty text) is passed over."""
+    text = as_parameter(value)
+    if text is None or text == "":
+        return True
+    if name in hit:
+        return False
+    hit[name] = text
+    return True
+
+
+def keep(hit: Hit, name: str, value: Any, prefix: str) -> None:
+    """Keep what no table knows under its own name, which must not mean something else in v1."""
+    text = as_parameter(value)
+    if text is not None:
+        hit[f"{prefix}.{name}" if name in hit or find_parameter(name) is not None else name] = text
+
+
+def take(hit: Hit, values: dict[str, Any], targets: Mapping[str, str], prefix: str = "") -> None:
+    """Move the values that `targets` names into the hit, each unless the hit has it."""
+    for name, target in targets.items():
+        if name in values and put(hit, prefix + target, values[name]):
+            del values[name]
+
+
+def as_parameter(value: Any) -> Any:
+    """A value of JSON as a hit's: a number's own letters, true and false as words, what is nested as JSON."""
+    if isinstance(value, str):
+        return str(value)
+    if value is True or value is False:
+        return "true" if value else "false"
+    return None if value is None else nested(value)
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """The value, where it is an object; else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def is_text(value: Any) -> bool:
+    """Whether there is something in a text (or a number)."""
+    return isinstance(value, str) and bool(value.strip(BLANKS))
+
+
+def queue_time(received_at: int, happened_at: int | None) -> str | None:
+    """`qt`, how long the client held an event back; None for one of now, of the future or of no known time."""
+    return str(received_at - happened_at) if happened_at is not None and happened_at < received_at else None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# JSON bodies
+# ---------------------------------------------------------------------------------------------------------------------
+def read_object(request: Request, limit: int) -> tuple[dict[str, Any], bool]:
+    """The object in a body, and whether it is so long that its events have to be measured. Raises Rejection."""
+    body = unpacked(request, limit)
+    try:
+        value = read_json(text_of(body))
+    except ValueError as error:
+        raise Rejection(400, "malformed_json", f"the body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise Rejection(400, "not_an_object", "the body has to be one JSON object")
+    return value, len(body) > MAX_EVENT_BYTES // 2
+
+
+def measured(original: Any, limit: int | None) -> tuple[Any, Rejection | None]:
+    """An event, and why it is refused if it nests too deeply or is longer than `limit` bytes (None: it cannot be). Of one that
+    is too deep the depths are left out: nothing that reads it could follow."""
+    if _is_deeper(original, MAX_NESTING):
+        return _pruned(original, MAX_NESTING), _TOO_DEEP
+    if limit is None or len(write_json(original).encode("utf-8", "replace")) <= limit:
+        return original, None
+    return original, Rejection(413, "too_large", f"the event is longer than {limit} bytes")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    members = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in members)
+
+
+def _pruned(value: Any, levels: int) -> Any:
+    if isinstance(value, dict):
+        return {name: _pruned(item, levels - 1) for name, item in value.items()} if levels else None
+    if isinstance(value, list):
+        return [_pruned(item, levels - 1) for item in value] if levels else None
+    return value
+
+
+def whole_number(value: Any) -> int | None:
+    """A whole number of up to 18 digits, as number or text."""
+    if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > 18:
+        return None
+    return int(value)
