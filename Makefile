@@ -51,9 +51,11 @@ test-dates: $(DEV) $(MANIFEST) ## Run the tests that depend on the date, under s
 test-browser: $(DEV) $(MANIFEST) ## Run the tests that need Debian's chromium (and node)
 	@$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
 
-test-infra: $(INFRA) ## Type-check the Pulumi program and run its tests
-	@MYPYPATH=infra:tests/infra:tests/emulators:tests/clock $(BIN)/mypy --follow-imports=silent infra/__main__.py infra/cost.py infra/ingestion_path tests/infra tests/emulators/firehose.py
+test-infra: types-infra ## Type-check the Pulumi program and run its tests
 	@$(BIN)/python -m pytest -m infra $(PYTEST_ARGS)
+
+types-infra: $(INFRA)
+	@MYPYPATH=infra:tests/infra:tests/emulators:tests/clock $(BIN)/mypy --cache-dir .mypy_cache/infra --follow-imports=silent infra/__main__.py infra/cost.py infra/ingestion_path tests/infra tests/emulators/firehose.py
 
 # A network of its own: the services have their own ports, whatever else runs on the machine.
 test-containers: $(DEV) ## Build deploy/ and run it in containers (Linux, root; ten minutes at first, then five to eight)
@@ -66,11 +68,17 @@ mutations: $(DEV) $(MANIFEST) ## Plant every known defect in the models and prin
 infra-cost: $(INFRA) ## Estimate what a stack costs: STACK=production HITS=1000000 (a day) BATCH=1 (hits a request)
 	@$(BIN)/python infra/cost.py --stack "$(or $(STACK),production)" --hits "$(or $(HITS),1000000)" --batch "$(or $(BATCH),1)"
 
-lint: $(DEV) ## Lint and type-check
+lint: lint-code lint-types lint-sql ## Lint and type-check
+
+lint-code: $(DEV)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+lint-types: $(DEV)
 	@mkdir -p build/typing && ln -sfn ../../platform build/typing/ingestion_platform
 	@MYPYPATH=build/typing $(BIN)/mypy
+
+lint-sql: $(DEV)
 	@cd dbt_models && DBT_DUCKDB_PATH=:memory: ../$(BIN)/sqlfluff lint models --disable-progress-bar
 
 bench: $(DEV) $(MANIFEST) ## Print the benchmarks (about six minutes)
@@ -115,4 +123,4 @@ $(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -pa
 	@$(PLATFORM) prepare
 	@touch $@
 
-.PHONY: help setup demo dev collect pump simulate replay doctor test test-dates test-browser test-infra infra-cost test-containers mutations lint bench bench-full bench-check lock clean
+.PHONY: help setup demo dev collect pump simulate replay doctor test test-dates test-browser test-infra types-infra infra-cost test-containers mutations lint lint-code lint-types lint-sql bench bench-full bench-check lock clean
