@@ -81,6 +81,8 @@ def process_request(
     source = Source(request.method, path, request.hostname, address, headers, route.answered, route.status)
     if settings.ip_mode is IpMode.FULL and request.query and "aip" in words_in(request.query):
         source = privacy.truncated(source)
+    if route.protocol is not None and route.protocol.by_servers and "origin" not in request.headers:
+        source = source._replace(is_visitor=False)
     call = _Call(settings, source, received_at, responded_at, encode, route.protocol)
     try:
         _admit(request, path, route, settings)

@@ -38,6 +38,7 @@ Record = dict[str, Any]
 
 class Source(NamedTuple):
     """The request a hit came with. `user_ip` and `headers` as they may be stored; header names in lower case.
+    `is_visitor` is false of a request that a server sends for somebody else: neither its address nor its agent is theirs.
     `answered` and `status` are the headers and the status of the answer that an accepted hit earns."""
 
     method: str
@@ -47,6 +48,7 @@ class Source(NamedTuple):
     headers: Mapping[str, str]
     answered: Mapping[str, str] = GIF_HEADERS
     status: int = 200
+    is_visitor: bool = True
 
 
 def new_event_id() -> str:
@@ -152,10 +154,11 @@ def _context(hit: Mapping[str, Any], source: Source) -> dict[str, Any]:
     context = {
         field: value if (value := get(name)).__class__ is str and value else None for field, name in _CONTEXT.items()
     }
-    if context["user_ip"] is None:
-        context["user_ip"] = source.user_ip
-    if context["user_agent"] is None:
-        context["user_agent"] = source.headers.get("user-agent")
+    if source.is_visitor:
+        if context["user_ip"] is None:
+            context["user_ip"] = source.user_ip
+        if context["user_agent"] is None:
+            context["user_agent"] = source.headers.get("user-agent")
     return context
 
 

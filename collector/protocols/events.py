@@ -38,7 +38,8 @@ class Event(NamedTuple):
 class Protocol(NamedTuple):
     """A wire format. `read` takes a request apart, or raises the rejection that all of it earns; `translate` makes a hit of
     an event's original, of what is given beside it and of the time of receipt (epoch ms); `write` gives the text of an
-    original, `payload` that of a request, for what is refused. `longest_body` is in bytes, unpacked."""
+    original, `payload` that of a request, for what is refused. `longest_body` is in bytes, unpacked. `by_servers`: servers send it
+    for their visitors, too; from a page it comes with an Origin."""
 
     name: str
     read: Callable[[Request, Settings], Iterable[Event]]
@@ -46,20 +47,18 @@ class Protocol(NamedTuple):
     write: Callable[[Any], str]
     payload: Callable[[Request], str]
     longest_body: int
+    by_servers: bool = False
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Hits
 # ---------------------------------------------------------------------------------------------------------------------
 def put(hit: Hit, name: str, value: Any) -> bool:
-    """Give the hit a parameter. False: it has it already. What says nothing (null, an empty text) is passed over."""
+    """Give the hit a parameter. False: it has it with another value. What says nothing (null, an empty text) is passed over."""
     text = as_parameter(value)
     if text is None or text == "":
         return True
-    if name in hit:
-        return False
-    hit[name] = text
-    return True
+    return bool(hit.setdefault(name, text) == text)
 
 
 def keep(hit: Hit, name: str, value: Any, prefix: str) -> None:

@@ -173,4 +173,4 @@ def validation(outcomes: Iterable[HitOutcome], cors: Mapping[str, str]) -> Respo
     return json_response(200, {"validationMessages": messages}, cors)
 
 
-PROTOCOL = Protocol("ga4_mp", read, translate, write_json, payload, MAX_BODY_BYTES)
+PROTOCOL = Protocol("ga4_mp", read, translate, write_json, payload, MAX_BODY_BYTES, by_servers=True)

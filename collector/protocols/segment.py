@@ -201,7 +201,7 @@ def refused(status: int, reason: str, detail: str, cors: Mapping[str, str]) -> R
     return json_response(status, {"success": False, **named}, cors)
 
 
-BATCH = Protocol("segment", read_batch, translate, write_json, payload, MAX_BATCH_BYTES)
+BATCH = Protocol("segment", read_batch, translate, write_json, payload, MAX_BATCH_BYTES, by_servers=True)
 # What follows /v1/: a call by its name, and by its first letter as Segment's browser client writes it.
 PATHS: dict[str, Protocol] = dict.fromkeys(("batch", "b", "import"), BATCH) | {
     path: BATCH._replace(read=partial(read_one, call=call), longest_body=MAX_MESSAGE_BYTES)

@@ -293,3 +293,18 @@ def test_a_stranger_to_the_list_is_refused(make_request: Any) -> None:
     settings = Settings(tracking_ids=frozenset({"G-2"}))
     answer, made = _process(make_request("GET", "/g/collect", query=urlencode({**PAGE, "en": "x"})), settings)
     assert (answer.status, made[0]["rejected"]["reason"]) == (403, "tracking_id_not_allowed")
+
+
+def test_a_server_is_not_its_visitor(make_request: Any) -> None:
+    """Its agent would make a bot of every buyer, and its address one household of them; a page that sends is its visitor's own."""
+    body = json.dumps({"client_id": "1", "events": [{"name": "purchase"}]})
+    agent = {"user-agent": "Python-urllib/3.11"}
+    _, (by_server,) = _process(make_request("POST", "/mp/collect", body, headers=agent))
+    assert (by_server["context"]["user_agent"], by_server["context"]["user_ip"]) == (None, None)
+    _, (by_page,) = _process(make_request("POST", "/mp/collect", body, headers={**agent, "origin": "https://a"}))
+    assert by_page["context"]["user_agent"] == "Python-urllib/3.11" and by_page["context"]["user_ip"] == "203.0.113.0"
+    named = json.dumps({**json.loads(body), "user_agent": "Mozilla/5.0", "ip_override": "198.51.100.9"})
+    _, (of_visitor,) = _process(make_request("POST", "/mp/collect", named, headers=agent))
+    assert (of_visitor["context"]["user_agent"], of_visitor["context"]["user_ip"]) == ("Mozilla/5.0", "198.51.100.0")
+    _, (by_gtag,) = _process(make_request("GET", "/g/collect", query="en=x&cid=1", headers=agent))
+    assert by_gtag["context"]["user_agent"] == "Python-urllib/3.11"

@@ -21,6 +21,7 @@ DAY, NEXT = date(2026, 11, 20), date(2026, 11, 21)
 BROWSER = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
 )
+CALLER = "203.0.113.77"
 PAGE = "https://shop.example/p/1?utm_source=x"
 WHO = {"tid": "G-1", "cid": "1.2", "uid": "ann"}
 WHERE = {"dl": PAGE, "dr": "https://search.example/", "dt": "One", "ul": "de-de", "sr": "800x600"}
@@ -131,7 +132,8 @@ def mp(parameters: dict[str, str], ga4: str, segment: str, goods: str, held: int
         params |= {"promotion_id": "P1", "promotion_name": "Sale", "creative_name": "banner", "creative_slot": "top"}
     if goods in ("list", "products", "sale"):
         params["items"] = [{OF_MP[name]: _number(value) for name, value in product.items()} for product in PRODUCTS]
-    body: dict[str, Any] = {"client_id": "1.2", "user_id": "ann", "events": [{"name": ga4, "params": params}]}
+    visitor = {"client_id": "1.2", "user_id": "ann", "user_agent": BROWSER, "ip_override": CALLER}
+    body: dict[str, Any] = {**visitor, "events": [{"name": ga4, "params": params}]}
     if held:
         body["timestamp_micros"] = (now - held) * 1000
     return {"path": "/mp/collect", "query": "measurement_id=G-1&api_secret=s", "body": json.dumps(body)}
@@ -153,7 +155,7 @@ def segment(parameters: dict[str, str], ga4: str, name: str, goods: str, held: i
         "type": "page" if name == "page" else "track", "messageId": ga4, "anonymousId": "1.2", "userId": "ann", "writeKey": "G-1",
         "properties": properties,
         "context": {
-            "page": {"url": PAGE, "referrer": WHERE["dr"], "title": "One"}, "locale": "de-de", "screen": {"width": 800, "height": 600},
+            "page": {"url": PAGE, "referrer": WHERE["dr"], "title": "One"}, "locale": "de-de", "userAgent": BROWSER, "ip": CALLER, "screen": {"width": 800, "height": 600},
         },
     }  # fmt: skip
     if name != "page":
@@ -181,7 +183,7 @@ def visit(make_bench: Any, at: Callable[[str], datetime]) -> Callable[..., Any]:
                 {"user-agent": BROWSER},
                 sent["body"].encode(),
                 "h",
-                "203.0.113.77",
+                CALLER,
             )
             (line,) = process_request(request, Settings(), now, now + 1).records
             made = json.loads(line)
