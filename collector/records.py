@@ -76,17 +76,9 @@ def build_record(
     request_id = hit.get("z")
     if not isinstance(request_id, str) or not request_id:
         request_id = event_id
-    request: Record = {
-        "id": request_id,
-        "timestamp": received_at,
-        "hostname": source.hostname,
-        "path": source.path,
-        "method": source.method,
-        "headers": source.headers,
-        "body": hit,
-    }
+    request = _request(request_id, received_at, source, hit, protocol)
     if protocol is not None:
-        request["protocol"], request["original"] = protocol, original
+        request["original"] = original
     record: Record = {
         "schema_version": SCHEMA_VERSION,
         "event_id": event_id,
@@ -126,26 +118,32 @@ def build_rejected(
     rejected: Record = {"reason": reason, "detail": detail, "payload": payload}
     if payload_size is not None:
         rejected["payload_size"] = payload_size
-    request: Record = {
-        "id": event_id,
-        "timestamp": received_at,
-        "hostname": source.hostname,
-        "path": source.path,
-        "method": source.method,
-        "headers": source.headers,
-        "body": None,
-    }
-    if protocol is not None:
-        request["protocol"] = protocol
     return {
         "schema_version": SCHEMA_VERSION,
         "event_id": event_id,
         "service": {"id": SERVICE_ID},
         "context": _context({}, source),
-        "request": request,
+        "request": _request(event_id, received_at, source, None, protocol),
         "response": {"id": event_id, "timestamp": responded_at, "statusCode": status, "headers": JSON_HEADERS},
         "rejected": rejected,
     }
+
+
+def _request(
+    request_id: str, received_at: int, source: Source, body: Mapping[str, Any] | None, protocol: str | None
+) -> Record:
+    request: Record = {
+        "id": request_id,
+        "timestamp": received_at,
+        "hostname": source.hostname,
+        "path": source.path,
+        "method": source.method,
+        "headers": source.headers,
+        "body": body,
+    }
+    if protocol is not None:
+        request["protocol"] = protocol
+    return request
 
 
 def _context(hit: Mapping[str, Any], source: Source) -> dict[str, Any]:
