@@ -162,9 +162,9 @@ _MAY_NAME_ADDRESS = re.compile(r"(?<!u)ip(?:_?addr(?:ess)?)?(?![a-z])|forwarded"
 
 @lru_cache(maxsize=4096)
 def _names_address(name: str) -> bool:
-    """`ip`, `ip_override`, `clientIp`, `request-ip`, `ep.ip_address`, `X-Forwarded-For`."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()
-    return _ADDRESS_WORD.search(words) is not None or "forwarded" in words
+    """`ip`, `ip_override`, `clientIp`, `request-ip`, `ep.ip_address`, `X-Forwarded-For`, however it is encoded."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    return any(_ADDRESS_WORD.search(reading) or "forwarded" in reading for reading in readings(words))
 
 
 def scrub_received(original: Any, mode: IpMode) -> None:
