@@ -162,6 +162,7 @@ def test_every_make_target_says_what_it_does() -> None:
         "bench",
         "clean",
         "doctor",
+        "status",
     }
     assert wanted <= shown
 

@@ -5,6 +5,7 @@ holds that nothing outside of this folder imports a private module.
 
     event_storage            writes batches of events in one transaction
     partition_events         events about single partitions from a run over a range
+    failed_checks            which checks fail now, by partition
     run_health               runs whose process is gone, on a laptop
     code_server_launcher     runs whose code server is gone, in production
     in_process_runs          runs of the code location's jobs, executed by a command
