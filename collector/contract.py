@@ -89,11 +89,14 @@ def nested(value: Any, depth: int = 1) -> Any:
     """Give nested numbers their JSON type back where that changes no digit; the others stay text."""
     if depth > _MAX_NESTING:
         raise HitError("malformed_json", "the JSON is nested too deeply")
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind is str:
+        return value
+    if kind is dict:
         return {key: nested(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
+    if kind is list:
         return [nested(item, depth + 1) for item in value]
-    if isinstance(value, Number):
+    if kind is Number:
         if len(value) <= 18 and "e" not in value.lower():
             number = float(value) if "." in value else int(value)
             if repr(number) == value:

@@ -53,7 +53,7 @@ def scrub(payload: str, cut: Cut) -> str | None:
 
 def hides_address(text: str) -> bool:
     """Whether a text mentions the override and has something like an address."""
-    return has_address(text) and count("uip", text) > 0
+    return count("uip", text) > 0 and has_address(text)  # the quicker one first
 
 
 def _is_read(text: str) -> bool:

@@ -125,10 +125,13 @@ def measured(original: Any, limit: int | None) -> tuple[Any, Rejection | None]:
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    members = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_is_deeper(item, levels - 1) for item in members)
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if levels == 0:
+        return isinstance(value, dict | list)
+    for item in members:  # noqa: SIM110 - any() would take twice the time
+        if item.__class__ in (dict, list) and _is_deeper(item, levels - 1):
+            return True
+    return False
 
 
 def _pruned(value: Any, levels: int) -> Any:
