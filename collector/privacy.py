@@ -183,7 +183,9 @@ def _cut_named(value: Any, mode: IpMode, is_named: bool) -> None:
         return
     for name, item in members:
         named = is_named or (isinstance(name, str) and _names_address(name))
-        if named and isinstance(item, str) and has_address(item):
+        if named and isinstance(name, str) and has_address(name):  # a request that lies encoded in a name
+            del value[name]
+        elif named and isinstance(item, str) and has_address(item):
             value[name] = stored_override(item, mode) or ""
         elif item.__class__ in (dict, list):
             _cut_named(item, mode, named)

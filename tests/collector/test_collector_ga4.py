@@ -273,7 +273,8 @@ def test_the_debug_door_judges_and_keeps_nothing(make_request: Any, body: str, c
 def test_addresses_are_cut_by_whatever_name(make_request: Any, mode: IpMode) -> None:
     """In the hit, in what was received, in what was refused; as the caller's own address would be at the most."""
     settings = Settings(ip_mode=mode)
-    query = urlencode({**PAGE, "_uip": "198.51.100.137", "ep.ip_address": "198.51.100.137", "\0i\0p": "198.51.100.137"})
+    named = dict.fromkeys(("_uip", "ep.ip_address", "\x00i\x00p"), "198.51.100.137")
+    query = urlencode({**PAGE, **named, "en=y&ep.ip=198.51.100.137&": ""})
     _, of_gtag = _process(make_request("POST", "/g/collect", "en=x\nen=", query=query), settings)
     event = {"name": "x", "params": {"clientIp": ["198.51.100.137"], "zip": "1.2.3.4"}}
     body = json.dumps({"client_id": "1", "ip_override": "198.51.100.137", "events": [event, {"params": event}]})
