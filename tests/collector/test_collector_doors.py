@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from collector.delivery import FirehoseDelivery
 from collector.local_process import running_collector
 from collector.settings import CloudSettings, Settings
 
+ROOT = Path(__file__).parents[2]
 MESSAGE = {"type": "track", "event": "Order Completed", "anonymousId": "a", "properties": {"total": 12.5}}
 EVENT = {"client_id": "1.2", "events": [{"name": "purchase", "params": {"value": 12.5}}]}
 KEY = {"authorization": "Basic " + b64encode(b"key:").decode()}
@@ -91,3 +94,15 @@ def test_every_protocol_through_the_gateway(as_base64: bool, monkeypatch: pytest
         }
         assert entry.handler(event, None)["statusCode"] == status, target
     assert _seen([json.loads(line) for line in lines]) == EXPECTED
+
+
+def test_v1_alone_imports_no_other_protocol() -> None:
+    """A Lambda compiles what it imports at each cold start; a site that sends v1 only must not wait for GA4's tables."""
+    code = (
+        "import sys; from collector.intake import process_request; from collector.settings import Settings; from collector.web import Request\n"
+        "for path in ('/collect', '/batch', '/health', '/wp-login.php'):\n"
+        "    process_request(Request('POST', path, '', {}, b't=event&cid=1', 'h', None), Settings(), 1, 1)\n"
+        "print([name for name in sys.modules if name.startswith('collector.protocols')])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
