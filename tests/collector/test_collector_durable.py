@@ -41,3 +41,11 @@ def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
         temporary.write_text("ha")
         raise OSError("the disk is full")
     assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("file", "before")]
+
+
+def test_a_file_in_a_folder_s_place_is_named(tmp_path: Path) -> None:
+    """DATA_DIR=notes.txt: the line says what is wrong with which path, not that something exists."""
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(NotADirectoryError, match=r"Not a directory: '.*file'"):
+            durable.make_folder(folder)
