@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import groupby
 
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.dagster_internals.failed_checks import FailedCheck
@@ -20,14 +21,14 @@ from ingestion_platform.resources.dbt_project import read_manifest
 from ingestion_platform.resources.warehouse import PUBLISHED, Warehouse
 from ingestion_platform.settings import Environment, Settings
 
-_LOADED_SQL = "select arrival_date, sum(row_count), sum(bad_lines) from raw.load_history group by arrival_date"
+_LOADED_SQL = "select arrival_date, sum(row_count) from raw.load_history group by arrival_date"
 _BUILT_SQL = "select distinct event_date from raw.build_history"
 _RELATIONS_SQL = "select lower(table_schema) || '.' || lower(table_name) from information_schema.tables"
 
 
 @dataclass(frozen=True)
 class DateStatus:
-    """One date (UTC): objects, lines and bad lines that arrived on it; hits, duplicates and quarantined ones that happened on it.
+    """One date (UTC): objects and lines that arrived on it; hits, duplicates and quarantined ones that happened on it.
 
     `is_waiting`: the archive holds something else of it than what is loaded. `is_stale`: something is loaded that its models have not
     seen. `is_frozen`: older than the archive's retention, so readable and not replayable.
@@ -36,7 +37,6 @@ class DateStatus:
     day: date
     objects: int
     lines: int
-    bad_lines: int
     hits: int
     duplicates: int
     quarantined: int
@@ -55,7 +55,7 @@ class _Warehouse:
 
     versions: dict[date, str] = field(default_factory=dict)
     stopped: dict[date, str] = field(default_factory=dict)
-    lines: dict[date, tuple[int, int]] = field(default_factory=dict)
+    lines: dict[date, int] = field(default_factory=dict)
     built: set[date] = field(default_factory=set)
     stale: set[date] = field(default_factory=set)
     rows: dict[str, dict[date, int]] = field(default_factory=lambda: defaultdict(dict))
@@ -66,9 +66,11 @@ def status(settings: Settings, failed: Sequence[FailedCheck]) -> list[DateStatus
     window = Window(settings.partitions_start, today() + ONE_DAY)
     kept_from = frozen_before(settings.archive_retention_days)
     archive = environments.archive(settings)
-    objects = archive.objects(*window)
-    archived = Counter(item.arrival_date for item in objects)
-    versions = {day: data_version(item for item in objects if item.arrival_date == day) for day in archived}
+    archived: Counter[date] = Counter()
+    versions: dict[date, str] = {}
+    for day, listed in groupby(archive.objects(*window), lambda item: item.arrival_date):
+        objects = list(listed)
+        archived[day], versions[day] = len(objects), data_version(objects)
     held = _Warehouse()
     if settings.environment is not Environment.LOCAL or settings.warehouse_file.exists():
         warehouse = environments.warehouse(settings)
@@ -94,13 +96,11 @@ def status(settings: Settings, failed: Sequence[FailedCheck]) -> list[DateStatus
         wrong += [said(check) for check in of_checks[day] if not check.is_warning]
         if day in held.built and not (is_published or is_stale or wrong):
             wrong.append("built and not published: replay it to see what stops it")
-        lines, bad_lines = held.lines.get(day, (0, 0))
         dates.append(
             DateStatus(
                 day=day,
                 objects=archived[day],
-                lines=lines,
-                bad_lines=bad_lines,
+                lines=held.lines.get(day, 0),
                 hits=held.rows["events.logs"].get(day, 0),
                 duplicates=held.rows["events.duplicates"].get(day, 0),
                 quarantined=held.rows["events.quarantine"].get(day, 0),
@@ -129,7 +129,7 @@ def _of_warehouse(settings: Settings, warehouse: Warehouse, window: Window) -> _
     models = Models.of(read_manifest(adapter=environments.ADAPTERS[settings.environment]))
     names = models.names_of(models.partitioned)
     held.versions = warehouse.loaded_versions(*window)
-    held.lines = {day: (int(rows), int(bad)) for day, rows, bad in warehouse.query(_LOADED_SQL)}
+    held.lines = {day: int(rows) for day, rows in warehouse.query(_LOADED_SQL)}
     held.built = {day for (day,) in warehouse.query(_BUILT_SQL)}
     held.stale = set(warehouse.stale_dates(names, *window, settings.partitions_start))
     for relation in ("events.logs", "events.duplicates", "events.quarantine"):

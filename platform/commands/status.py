@@ -44,27 +44,22 @@ def show_status(settings: Settings, shown: int = _SHOWN) -> int:
     )
     everywhere = [check for check in failed if check.partition is None]
     problems = [said(check) for check in everywhere if not check.is_warning]
+    problems += _by_line((of_date.day, line) for of_date in dates for line in of_date.wrong)
     warnings = [said(check) for check in everywhere if check.is_warning]
-    for style, word, lines in (
-        ("red", "wrong", [*problems, *_by_line((of_date.day, line) for of_date in dates for line in of_date.wrong)]),
-        (
-            "yellow",
-            "warning",
-            [*warnings, *_by_line((of_date.day, line) for of_date in dates for line in of_date.warnings)],
-        ),
-    ):
-        for line in lines:
-            out.print(f"[{style}]{word:8}[/] {escape(line)}")
-    is_well = not problems and not any(of_date.wrong for of_date in dates)
+    warnings += _by_line((of_date.day, line) for of_date in dates for line in of_date.warnings)
+    for line in problems:
+        out.print(f"[red]wrong[/]    {escape(line)}")
+    for line in warnings:
+        out.print(f"[yellow]warning[/]  {escape(line)}")
     waiting = [of_date.day for of_date in dates if (of_date.is_waiting or of_date.is_stale) and not of_date.wrong]
     if waiting:
         out.print(
             f"[yellow]waits[/]    {listed(waiting)}: the hourly refresh of make dev brings it up to date, and so does "
             f"make replay FROM={waiting[0]} TO={waiting[-1]}"
         )
-    elif is_well:
+    elif not problems:
         out.print("[green]ok[/]       Everything in the archive is loaded, built, checked and published.")
-    return 0 if is_well else 1
+    return 1 if problems else 0
 
 
 def table(dates: Sequence[DateStatus]) -> Table:

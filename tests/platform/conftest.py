@@ -25,6 +25,7 @@ from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
 from ingestion_platform import settings as environment
 from ingestion_platform.dates import Window, today
 from ingestion_platform.definitions import definitions
+from ingestion_platform.instance import open_instance
 from ingestion_platform.partitions import range_tags
 from ingestion_platform.resources import environments
 from ingestion_platform.resources.archive import Archive
@@ -126,6 +127,15 @@ class PlatformHarness:
 def place(tmp_path: Path) -> Iterator[PlatformHarness]:
     """A platform of its own."""
     with DagsterInstance.ephemeral() as instance:
+        yield PlatformHarness(tmp_path, instance)
+
+
+@pytest.fixture
+def place_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformHarness]:
+    """A platform of its own on the instance that the commands and `make dev` use, files and all: a webserver opens no other."""
+    for name in ("DAGSTER_HOME", "DATA_DIR", "DAGSTER_EVENT_BATCH_SIZE"):
+        monkeypatch.setenv(name, "")
+    with open_instance(environment.read({"DATA_DIR": f"{tmp_path / 'data'}"})) as instance:
         yield PlatformHarness(tmp_path, instance)
 
 

@@ -20,11 +20,9 @@ from dagster_graphql.schema import create_schema
 
 from collector.archive_keys import object_key, parse_key
 from ingestion_platform import definitions as location
-from ingestion_platform import settings as environment
 from ingestion_platform.assets.keys import OVERVIEW_1D, RAW_LOGS
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.dates import ONE_DAY, Window
-from ingestion_platform.instance import open_instance
 from ingestion_platform.resources import environments
 from ingestion_platform.resources.dbt_project import MODELS_DIR, DbtProject, read_manifest
 from simulations.config import DATES_AFTER
@@ -45,12 +43,9 @@ _CHECKS = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ..
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformHarness]:
-    """A platform of its own on the instance that `make dev` uses, files and all: a webserver opens no other."""
-    for name in ("DAGSTER_HOME", "DATA_DIR", "DAGSTER_EVENT_BATCH_SIZE"):
-        monkeypatch.setenv(name, "")
-    with open_instance(environment.read({"DATA_DIR": f"{tmp_path / 'data'}"})) as instance:
-        yield PlatformHarness(tmp_path, instance)
+def place(place_on_disk: PlatformHarness) -> PlatformHarness:
+    """Commands and a webserver look at what these tests launch."""
+    return place_on_disk
 
 
 @contextmanager

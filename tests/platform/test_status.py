@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
-from pathlib import Path
 
 import pytest
 
 from collector.archive_keys import object_key
-from ingestion_platform import settings as environment
 from ingestion_platform.dagster_internals.failed_checks import failed_checks
 from ingestion_platform.dates import ONE_DAY
-from ingestion_platform.instance import open_instance
 from ingestion_platform.resources import environments
 from ingestion_platform.status import DateStatus, status
 from tests.platform.conftest import PlatformHarness
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformHarness]:
-    """A platform of its own on the instance that the commands use."""
-    for name in ("DAGSTER_HOME", "DATA_DIR", "DAGSTER_EVENT_BATCH_SIZE"):
-        monkeypatch.setenv(name, "")
-    with open_instance(environment.read({"DATA_DIR": f"{tmp_path / 'data'}"})) as instance:
-        yield PlatformHarness(tmp_path, instance)
+def place(place_on_disk: PlatformHarness) -> PlatformHarness:
+    """Commands and a webserver look at what these tests launch."""
+    return place_on_disk
 
 
 def by_date(place: PlatformHarness) -> dict[date, DateStatus]:
