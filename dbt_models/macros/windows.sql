@@ -69,20 +69,28 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# The dates of the run's window, as texts; none of a run without a window. #}
+{% macro window_days() -%}
+    {%- set days = [] -%}
+    {%- if invocation_args_dict.get("event_time_start") -%}
+        {%- set first = _window_bound("event_time_start", none, 0, 0) -%}
+        {%- for offset in range((_window_bound("event_time_end", none, 0, 0) - first).days) -%}
+            {%- do days.append((first + modules.datetime.timedelta(days=offset)).strftime("%Y-%m-%d")) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(days) }}
+{%- endmacro %}
+
 {#
     A relation of one column, event_date: the dates of the window. A run without a window has the dates that `model` holds.
 #}
 {% macro window_dates(model) -%}
-    {%- if invocation_args_dict.get("event_time_start") -%}
-        {%- set first = _window_bound("event_time_start", none, 0, 0) -%}
-        {%- set last = _window_bound("event_time_end", none, 0, 0) -%}
-        {%- for offset in range((last - first).days) %}
-        select cast('{{ (first + modules.datetime.timedelta(days=offset)).strftime("%Y-%m-%d") }}' as date) as event_date
+    {%- for day in window_days() %}
+        select cast('{{ day }}' as date) as event_date
         {%- if not loop.last %} union all {%- endif %}
-        {%- endfor -%}
     {%- else -%}
         select distinct event_date from {{ model }}
-    {%- endif -%}
+    {%- endfor -%}
 {%- endmacro %}
 
 {# The run's window in words, for tags. #}

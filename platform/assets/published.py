@@ -48,7 +48,7 @@ def published_asset(
             refusals = checks.evaluate(context.instance, warehouse, settings, window).refusals
             if refusals:
                 raise Failure(f"{window} is not published: {next(iter(refusals.values()))}")
-        files = warehouse.publish(settings.published_dir, *window)
+        files = warehouse.export(settings.published_dir, *window)
         return MaterializeResult(
             metadata={"folder": MetadataValue.path(settings.published_dir), "files written by this run": len(files)}
         )

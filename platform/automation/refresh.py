@@ -133,7 +133,7 @@ class Refresh:
         yield from record(self.context, findings.events)
         if findings.refusals:
             raise Failure(f"{window} is not published: {next(iter(findings.refusals.values()))}")
-        files = self.warehouse.publish(self.settings.published_dir, *window)
+        files = self.warehouse.export(self.settings.published_dir, *window)
         run_id = self.context.run_id
         tags = version_tags(provenance(self.context.instance, STATISTICS), run_id, run_id)
         metadata = {"files written by this run": len(files)}

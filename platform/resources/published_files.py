@@ -22,7 +22,7 @@ DateWriter = Callable[[date, Path], object]
 """Writes the rows of one event date to a Parquet file."""
 
 
-def publish(folder: Path, start: date, end: date, writer: Callable[[str], DateWriter]) -> list[Path]:
+def export(folder: Path, start: date, end: date, writer: Callable[[str], DateWriter]) -> list[Path]:
     """Write what is published of event dates [start, end); `writer` gives, for a relation, what writes one date of it.
 
     Each file appears whole, and stays through a power cut. Returns all that were written, those of other dates whose columns changed included.

@@ -1,11 +1,14 @@
-"""What the platform needs of a warehouse, whichever it is: load objects, keep the ledger, say what is behind.
+"""What the platform needs of a warehouse, whichever it is: load objects, keep the ledger, say what is behind, publish what was built.
 
-The ledger is four small tables beside RAW.LOGS:
+What a run builds is a proposal: it is staged where no reader looks, checked there, and published in one transaction, or discarded.
+
+The ledger is five small tables beside RAW.LOGS:
 
     RAW.LOAD_HISTORY        one row an object that the table holds: etag, rows, bad lines, event dates, when
     RAW.ARCHIVES            one row: the id of the archive whose objects these are
     RAW.EVENT_DATE_CHANGES  one row an event date: the newest load that added or removed hits of that date
-    RAW.BUILD_HISTORY       one row a model and event date: the newest load that its last build could see
+    RAW.BUILD_HISTORY       one row a model and event date: the newest load that its published build could see
+    RAW.PUBLICATIONS        one row a publication: when, which models, which event dates
 
 A date is behind when a change within its read window is newer than its build. The same rule serves the hourly tick, catching
 up after downtime, late objects, killed runs and objects loaded as somebody else's margin; there is no lookback guess.
@@ -14,10 +17,10 @@ up after downtime, late objects, killed runs and objects loaded as somebody else
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +36,7 @@ LOG_ID_NAMESPACE = "da69e958-fee3-428b-9dc3-e7586429fcfc"
 """log_id = uuid5 of this and "<filename>:<row>", the same on every warehouse."""
 
 PUBLISHED = ("stats.overview_1h", "stats.overview_1d", "stats.revenue_1h", "stats.revenue_1d")
-"""What `publish` writes."""
+"""What `export` writes."""
 
 
 class WarehouseError(ExpectedError):
@@ -61,7 +64,60 @@ class DayLoad:
     errors: list[str] = field(default_factory=list)
 
 
-class Warehouse(ABC):
+@dataclass(frozen=True)
+class Publication:
+    """What one run made public: `models` by name, for event dates `window`; none of a publication of views only."""
+
+    number: int
+    published_at: datetime
+    models: tuple[str, ...]
+    window: Window | None
+
+
+class Reader(ABC):
+    """What checks read from: a warehouse, or a proposal, in which staged rows stand in place of what is published."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[None]:
+        """A block whose queries share one connection, a login for each of which would cost more than they do; nothing writes in it."""
+
+    @abstractmethod
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a read-only query."""
+
+    @abstractmethod
+    def stale_dates(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
+        """The event dates of [start, end) for which any of `models` lacks something that the ledger has.
+
+        What happened before the `first` partition counts as it: that is where it is quarantined.
+        """
+
+    def row_counts(self, relation: str, start: date, end: date) -> dict[date, int]:
+        """Rows of `relation` (schema.name) by event_date, 0 for dates without any."""
+        counts = self.query(
+            f"select event_date, count(*) from {relation} where event_date >= ? and event_date < ? group by event_date",
+            [start, end],
+        )
+        return dict.fromkeys(Window(start, end).days, 0) | dict(counts)
+
+
+class Proposal(Reader):
+    """What one run builds where no reader looks, until it is published or discarded."""
+
+    @property
+    @abstractmethod
+    def environment(self) -> Mapping[str, str]:
+        """What dbt has to find in its environment to build the proposal."""
+
+    @abstractmethod
+    def publish(self, models: Sequence[str], latest_load_id: int, views: Mapping[str, str] | None = None) -> int:
+        """Make public what was built of `models` (names) from everything up to load `latest_load_id`, and note it: all or nothing.
+
+        `views` are SELECTs by schema.name; an engine in which dbt itself writes views passes them over. Returns the publication's number.
+        """
+
+
+class Warehouse(Reader):
     """A warehouse that holds RAW.LOGS, its ledger and the models. Ranges of dates are half-open."""
 
     @abstractmethod
@@ -102,17 +158,7 @@ class Warehouse(ABC):
         with self._ledger() as ledger:
             return ledger.latest_load_id()
 
-    def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None:
-        """Note that `models` were built for event dates [start, end) from everything up to load `latest_load_id`."""
-        if models and start < end:
-            with self._ledger(to_write=True) as ledger:
-                ledger.record_build(models, start, end, latest_load_id)
-
     def stale_dates(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
-        """The event dates of [start, end) for which any of `models` lacks something that the ledger has.
-
-        What happened before the `first` partition counts as it: that is where it is quarantined.
-        """
         with self._ledger() as ledger:
             return ledger.stale_dates(models, start, end, first)
 
@@ -120,30 +166,23 @@ class Warehouse(ABC):
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
         """Parse what the hits that event dates [start, end) read carry and EVENTS.USER_AGENTS lacks; counts by kind."""
 
-    def row_counts(self, relation: str, start: date, end: date) -> dict[date, int]:
-        """Rows of `relation` (schema.name) by event_date, 0 for dates without any."""
-        counts = self.query(
-            f"select event_date, count(*) from {relation} where event_date >= ? and event_date < ? group by event_date",
-            [start, end],
-        )
-        return dict.fromkeys(Window(start, end).days, 0) | dict(counts)
+    @abstractmethod
+    def propose(self, models: Mapping[str, str], window: Window | None) -> AbstractContextManager[Proposal]:
+        """A proposal to write event dates of `window` of `models` (schema.name by name); what was not published when the block ends
+        is discarded."""
 
     @abstractmethod
-    def reading(self) -> AbstractContextManager[None]:
-        """A block whose queries share one connection, a login for each of which would cost more than they do; nothing writes in it."""
+    def publications(self, limit: int = 20) -> list[Publication]:
+        """What was published, newest first."""
 
     @abstractmethod
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a read-only query."""
-
-    @abstractmethod
-    def publish(self, folder: Path, start: date, end: date) -> list[Path]:
+    def export(self, folder: Path, start: date, end: date) -> list[Path]:
         """Write the statistics of event dates [start, end) to Parquet, one file a model and date, each replaced whole, and give the
         files of other dates the same columns; returns all that were written."""
 
     @abstractmethod
-    def _ledger(self, *, to_write: bool = False) -> AbstractContextManager[Ledger]:
-        """The ledger, on a connection that is open for the block."""
+    def _ledger(self) -> AbstractContextManager[Ledger]:
+        """The ledger, to read from."""
 
 
 STALE_DATES_SQL = f"""

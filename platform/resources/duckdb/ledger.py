@@ -1,9 +1,11 @@
-"""The ledger of the embedded warehouse: which objects RAW.LOGS holds, what they changed, and what was built from them."""
+"""The ledger of the embedded warehouse, in the catalog's file: which objects RAW.LOGS holds, what they changed, what was built from them."""
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import duckdb
@@ -11,108 +13,145 @@ import pyarrow as pa
 
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.archive import ArchiveObject
-from ingestion_platform.resources.duckdb.tables import TABLES
-from ingestion_platform.resources.transaction import transaction
-from ingestion_platform.resources.warehouse import STALE_DATES_SQL
+from ingestion_platform.resources.duckdb.tables import LEDGER
+from ingestion_platform.resources.duckdb.views import show_ledger
+from ingestion_platform.resources.lake.catalog import Catalog
+from ingestion_platform.resources.warehouse import STALE_DATES_SQL, Publication
 
-_KNOWN_ARCHIVE = """
-select (select max(archive_id) from raw.archives), exists (select 1 from raw.load_history)
-"""
-
-_LEDGER_SCHEMA = pa.schema(
-    [
-        ("load_id", pa.int64()),
-        ("object_key", pa.string()),
-        ("arrival_date", pa.date32()),
-        ("etag", pa.string()),
-        ("size_bytes", pa.int64()),
-        ("row_count", pa.int64()),
-        ("bad_lines", pa.int64()),
-        ("event_dates", pa.list_(pa.date32())),
-    ]
+_KNOWN_ARCHIVE = (
+    "select (select max(archive_id) from clickstream_archives), exists (select 1 from clickstream_load_history)"
 )
 
 
-class DuckDBLedger:
-    """The ledger in an open file; see `ingestion_platform.resources.ledger.Ledger`."""
+class LakeLedger:
+    """The ledger over an open transaction; see `ingestion_platform.resources.ledger.Ledger`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def create_tables(self) -> None:
-        """Create what is missing of schemas, raw tables and the ledger."""
-        self._connection.execute(TABLES)
+        """Create what is missing of the ledger."""
+        for statement in LEDGER.split(";"):
+            self._connection.execute(statement)
 
     def known_archive(self) -> tuple[str | None, bool]:
-        # A file that is older than markers, opened for reading, has no such table; it held objects, or it would be of no use.
-        if not self._run("from duckdb_tables() where schema_name = 'raw' and table_name = 'archives'"):
-            return None, True
         ((archive_id, holds_objects),) = self._run(_KNOWN_ARCHIVE)
-        return archive_id, holds_objects
+        return archive_id, bool(holds_objects)
 
     def note_archive(self, archive_id: str) -> None:
-        with transaction(self._connection.execute):
-            self._run("delete from raw.archives")
-            self._run("insert into raw.archives values (?)", [archive_id])
+        self._run("delete from clickstream_archives")
+        self._run("insert into clickstream_archives values (?)", [archive_id])
 
     def held(self, start: date, end: date) -> list[ArchiveObject]:
         rows = self._run(
-            "select object_key, size_bytes, etag from raw.load_history where arrival_date >= ? and arrival_date < ?",
-            [start, end],
+            "select object_key, size_bytes, etag from clickstream_load_history where arrival_date >= ? and arrival_date < ?",
+            [f"{start}", f"{end}"],
         )
         return [ArchiveObject(*row) for row in rows]
 
     def totals(self, start: date, end: date) -> dict[date, tuple[int, int]]:
         rows = self._run(
-            "select arrival_date, sum(row_count), sum(bad_lines) from raw.load_history "
+            "select arrival_date, sum(row_count), sum(bad_lines) from clickstream_load_history "
             "where arrival_date >= ? and arrival_date < ? group by arrival_date",
-            [start, end],
+            [f"{start}", f"{end}"],
         )
-        return {day: (int(count), int(bad)) for day, count, bad in rows}
+        return {date.fromisoformat(day): (count, bad) for day, count, bad in rows}
 
     def remove(self, keys: Sequence[str]) -> list[date]:
-        """Forget these objects, and what RAW holds of them; returns the event dates that they had."""
-        self._connection.register("removed", pa.table({"object_key": list(keys)}))
-        touched = self._run(
-            "select distinct unnest(event_dates) from raw.load_history where object_key in (select object_key from removed)"
-        )
-        for table, column in (("logs", "log_filename"), ("bad_lines", "log_filename"), ("load_history", "object_key")):
-            self._run(f"delete from raw.{table} where {column} in (select object_key from removed)")
-        return [row[0] for row in touched]
+        """Forget these objects; returns the event dates that they had."""
+        given = [json.dumps(list(keys))]
+        named = "object_key in (select value from json_each(?))"
+        rows = self._run(f"select event_dates from clickstream_load_history where {named}", given)
+        self._run(f"delete from clickstream_load_history where {named}", given)
+        return sorted({date.fromisoformat(day) for (days,) in rows for day in json.loads(days)})
 
     def note_changes(self, event_dates: Collection[date]) -> int:
         """Give this load its number and note the event dates it changed; returns the number."""
-        latest = self._run(
-            "select greatest((select coalesce(max(load_id), 0) from raw.event_date_changes), "
-            "(select coalesce(max(load_id), 0) from raw.load_history))"
+        ((latest,),) = self._run(
+            "select max((select coalesce(max(load_id), 0) from clickstream_event_date_changes), "
+            "(select coalesce(max(load_id), 0) from clickstream_load_history))"
         )
-        load_id = int(latest[0][0]) + 1
-        if event_dates:
-            self._connection.executemany(
-                "insert or replace into raw.event_date_changes values (?, ?)", [(day, load_id) for day in event_dates]
-            )
-        return load_id
+        self._connection.executemany(
+            "insert or replace into clickstream_event_date_changes values (?, ?)",
+            [(f"{day}", latest + 1) for day in event_dates],
+        )
+        return int(latest) + 1
 
     def note_objects(self, load_id: int, rows: Sequence[dict[str, Any]]) -> None:
         """Note what load `load_id` brought."""
-        if rows:
-            numbered = [{**row, "load_id": load_id} for row in rows]
-            self._connection.register("ledger", pa.Table.from_pylist(numbered, _LEDGER_SCHEMA))
-            self._run("insert into raw.load_history select *, current_localtimestamp() from ledger")
+        self._connection.executemany(
+            "insert into clickstream_load_history values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    load_id,
+                    row["object_key"],
+                    f"{row['arrival_date']}",
+                    row["etag"],
+                    row["size_bytes"],
+                    row["row_count"],
+                    row["bad_lines"],
+                    json.dumps([f"{day}" for day in row["event_dates"]]),
+                    _now(),
+                )
+                for row in rows
+            ],
+        )
 
     def latest_load_id(self) -> int:
-        return int(self._run("select coalesce(max(load_id), 0) from raw.event_date_changes")[0][0])
+        return int(self._run("select coalesce(max(load_id), 0) from clickstream_event_date_changes")[0][0])
 
     def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None:
-        rows = [(model, day, latest_load_id) for model in models for day in Window(start, end).days]
-        with transaction(self._connection.execute):
-            self._connection.executemany("insert or replace into raw.build_history values (?, ?, ?)", rows)
+        self._connection.executemany(
+            "insert or replace into clickstream_build_history values (?, ?, ?)",
+            [(model, f"{day}", latest_load_id) for model in models for day in Window(start, end).days],
+        )
+
+    def record_publication(self, models: Sequence[str], window: Window | None) -> int:
+        """Note that `models` were published for `window`; returns the publication's number."""
+        ((number,),) = self._run("select coalesce(max(publication_id), 0) + 1 from clickstream_publications")
+        bounds = [f"{window.start}", f"{window.end}"] if window is not None else [None, None]
+        self._run(
+            "insert into clickstream_publications values (?, ?, ?, ?, ?)", [number, _now(), json.dumps(list(models)), *bounds]
+        )
+        return int(number)
+
+    def publications(self, limit: int) -> list[Publication]:
+        rows = self._run("select * from clickstream_publications order by publication_id desc limit ?", [limit])
+        return [
+            Publication(
+                number,
+                datetime.fromisoformat(at),
+                tuple(json.loads(models)),
+                Window(date.fromisoformat(start), date.fromisoformat(end)) if start else None,
+            )
+            for number, at, models, start, end in rows
+        ]
 
     def stale_dates(self, models: Sequence[str], start: date, end: date, first: date) -> list[date]:
-        self._connection.register("days", pa.table({"day": pa.array(Window(start, end).days, pa.date32())}))
-        self._connection.register("models", pa.table({"model": pa.array(list(models), pa.string())}))
-        self._connection.register("first_partition", pa.table({"day": pa.array([first], pa.date32())}))
-        return [row[0] for row in self._run(f"with {STALE_DATES_SQL}")]
+        # The rule is written once, for DuckDB and Snowflake; SQLite has no intervals.
+        with duckdb.connect() as connection:
+            show_ledger(connection, self._connection)
+            connection.register("days", pa.table({"day": pa.array(Window(start, end).days, pa.date32())}))
+            connection.register("models", pa.table({"model": pa.array(list(models), pa.string())}))
+            connection.register("first_partition", pa.table({"day": pa.array([first], pa.date32())}))
+            return [row[0] for row in connection.execute(f"with {STALE_DATES_SQL}").fetchall()]
 
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement, list(parameters)).fetchall()
+
+
+class ReadingLedger(LakeLedger):
+    """The ledger while a load looks around, which may take long: what it notes is a transaction of its own."""
+
+    def __init__(self, catalog: Catalog, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self._catalog = catalog
+
+    def note_archive(self, archive_id: str) -> None:
+        with self._catalog.change("archive") as change:
+            LakeLedger(change.connection).note_archive(archive_id)
+
+
+def _now() -> str:
+    """The moment, UTC, as the ledger has it."""
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ")

@@ -1,4 +1,4 @@
-"""The one statement that turns archive lines into rows of RAW.LOGS, and the one that quarantines the lines that are none.
+"""The one query that turns archive lines into rows of RAW.LOGS, and the one that quarantines the lines that are none.
 
 RAW.LOGS holds a row for every line that parses. A record is parsed once in its life: one pass of DuckDB's JSON reader types the
 envelope and every parameter that is not indexed into `record`, and keeps the body's JSON in `data` for the indexed families
@@ -95,8 +95,7 @@ _BODY = f"""case
         ), ',') || '}}'
     end"""
 
-INSERT_LOGS = f"""
-insert into raw.logs by name
+LOGS = f"""
 with parsed as (
     select
         object_key, arrival_date, row_number, line, {_DIGEST} as digest, not contains(line, '\\') as plain,
@@ -150,9 +149,13 @@ from dated
 """
 """Reads a relation that the caller supplies: lines(object_key, arrival_date, row_number, line), see `line_reader`."""
 
-INSERT_BAD_LINES = f"""
-insert into raw.bad_lines
-select {_uuid5("digest")}, object_key, row_number, arrival_date, rtrim(left(payload, 8192), chr(10))
+BAD_LINES = f"""
+select
+    {_uuid5("digest")}::varchar as log_id,
+    object_key as log_filename,
+    row_number as log_file_row_number,
+    arrival_date,
+    rtrim(left(payload, 8192), chr(10)) as payload
 from (
     select
         *, {_DIGEST} as digest,

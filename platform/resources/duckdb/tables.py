@@ -1,8 +1,9 @@
-"""What RAW and EVENTS.USER_AGENTS consist of on DuckDB; snowflake/tables.sql has the twins."""
+"""What RAW, EVENTS.USER_AGENTS and the ledger consist of on the embedded engine; snowflake/tables.sql has the twins."""
 
 from __future__ import annotations
 
 from collector.parameters import PARAMETERS
+from ingestion_platform.resources.lake.catalog import Column, Table
 
 # Every parameter without an index in its name. DuckDB compares struct fields without regard to case; the protocol's differ.
 # Click ids beside them are younger than the protocol.
@@ -13,76 +14,106 @@ REJECTED_FIELDS = ("reason", "detail", "payload")
 
 
 def _struct(fields: tuple[str, ...]) -> str:
-    return "struct(" + ", ".join(f'"{name}" varchar' for name in fields) + ")"
+    return "STRUCT(" + ", ".join(f'"{name}" VARCHAR' for name in fields) + ")"
 
 
-# Random ids are left as they are: compressing them would save a fifth of the file and cost a sixth of the time to write a row.
-TABLES = f"""
-create schema if not exists raw;
-create schema if not exists events;
+def _table(name: str, partition_column: str | None, columns: dict[str, str]) -> Table:
+    return Table(name, tuple(Column(*column) for column in columns.items()), partition_column)
 
-create table if not exists raw.logs (
-    service_id varchar,
-    request_id varchar using compression uncompressed,
-    request_timestamp timestamp,
-    response_id varchar using compression uncompressed,
-    response_timestamp timestamp,
-    client_id varchar,
-    data json using compression zstd,
-    log_id uuid,
-    log_filename varchar,
-    log_file_row_number bigint,
-    log_timestamp timestamp,
-    event_id varchar using compression uncompressed,
-    event_at timestamp,
-    event_date date,
-    arrival_date date,
-    tracking_id varchar,
-    user_id varchar,
-    record struct(context {_struct(CONTEXT_FIELDS)}, body {_struct(BODY_FIELDS)}, rejected {_struct(REJECTED_FIELDS)})
-);
 
-create table if not exists raw.bad_lines (
-    log_id varchar,
-    log_filename varchar,
-    log_file_row_number bigint,
-    arrival_date date,
-    payload varchar
-);
-
-create table if not exists raw.load_history (
-    load_id bigint,
-    object_key varchar,
-    arrival_date date,
-    etag varchar,
-    size_bytes bigint,
-    row_count bigint,
-    bad_lines bigint,
-    event_dates date[],
-    loaded_at timestamp
-);
-
-create table if not exists raw.archives (archive_id varchar);
-
-create table if not exists raw.event_date_changes (event_date date primary key, load_id bigint);
-
-create table if not exists raw.build_history (model varchar, event_date date, load_id bigint, primary key (model, event_date));
-
-create table if not exists events.user_agents (
-    user_agent_id varchar,
-    user_agent varchar,
-    browser_name varchar,
-    browser_version varchar,
-    browser_major varchar,
-    os_name varchar,
-    os_version varchar,
-    device_type varchar,
-    device_model varchar,
-    device_vendor varchar,
-    is_bot boolean,
-    bot_reason varchar,
-    parser_version varchar
-);
-""" + "".join(
-    f"alter table raw.logs add column if not exists record.body.{name} varchar;\n" for name in _YOUNGER_FIELDS
+RAW_LOGS = _table(
+    "raw.logs",
+    "arrival_date",
+    {
+        "service_id": "VARCHAR",
+        "request_id": "VARCHAR",
+        "request_timestamp": "TIMESTAMP",
+        "response_id": "VARCHAR",
+        "response_timestamp": "TIMESTAMP",
+        "client_id": "VARCHAR",
+        "data": "JSON",
+        "log_id": "UUID",
+        "log_filename": "VARCHAR",
+        "log_file_row_number": "BIGINT",
+        "log_timestamp": "TIMESTAMP",
+        "event_id": "VARCHAR",
+        "event_at": "TIMESTAMP",
+        "event_date": "DATE",
+        "arrival_date": "DATE",
+        "tracking_id": "VARCHAR",
+        "user_id": "VARCHAR",
+        "record": f"STRUCT(context {_struct(CONTEXT_FIELDS)}, body {_struct(BODY_FIELDS)}, rejected {_struct(REJECTED_FIELDS)})",
+    },
 )
+
+BAD_LINES = _table(
+    "raw.bad_lines",
+    "arrival_date",
+    {
+        "log_id": "VARCHAR",
+        "log_filename": "VARCHAR",
+        "log_file_row_number": "BIGINT",
+        "arrival_date": "DATE",
+        "payload": "VARCHAR",
+    },
+)
+
+USER_AGENTS = _table(
+    "events.user_agents",
+    None,
+    {
+        "user_agent_id": "VARCHAR",
+        "user_agent": "VARCHAR",
+        "browser_name": "VARCHAR",
+        "browser_version": "VARCHAR",
+        "browser_major": "VARCHAR",
+        "os_name": "VARCHAR",
+        "os_version": "VARCHAR",
+        "device_type": "VARCHAR",
+        "device_model": "VARCHAR",
+        "device_vendor": "VARCHAR",
+        "is_bot": "BOOLEAN",
+        "bot_reason": "VARCHAR",
+        "parser_version": "VARCHAR",
+    },
+)
+
+# The ledger lies in the catalog's file, so that a publication and its marks are one transaction. SQLite has no dates and no lists:
+# dates are ISO texts, which sort as dates, and lists are JSON.
+LEDGER = """
+create table if not exists clickstream_load_history (
+    load_id integer not null,
+    object_key text primary key,
+    arrival_date text not null,
+    etag text not null,
+    size_bytes integer not null,
+    row_count integer not null,
+    bad_lines integer not null,
+    event_dates text not null,
+    loaded_at text not null
+);
+create index if not exists clickstream_load_history_by_date on clickstream_load_history (arrival_date);
+create table if not exists clickstream_archives (archive_id text not null);
+create table if not exists clickstream_event_date_changes (event_date text primary key, load_id integer not null);
+create table if not exists clickstream_build_history (
+    model text not null, event_date text not null, load_id integer not null, primary key (model, event_date)
+);
+create table if not exists clickstream_publications (
+    publication_id integer primary key, published_at text not null, models text not null, start_date text, end_date text
+);
+"""
+
+LEDGER_VIEWS = {
+    "load_history": (
+        "select load_id, object_key, arrival_date::date as arrival_date, etag, size_bytes, row_count, bad_lines, "
+        "cast(event_dates::json as date[]) as event_dates, loaded_at::timestamp as loaded_at"
+    ),
+    "archives": "select archive_id",
+    "event_date_changes": "select event_date::date as event_date, load_id",
+    "build_history": "select model, event_date::date as event_date, load_id",
+    "publications": (
+        "select publication_id, published_at::timestamp as published_at, cast(models::json as varchar[]) as models, "
+        "start_date::date as start_date, end_date::date as end_date"
+    ),
+}
+"""How readers see the ledger: a table of RAW by name, and what makes its columns of SQLite's."""

@@ -1,56 +1,71 @@
-"""The embedded warehouse: one DuckDB file, one writer at a time.
+"""The embedded warehouse: a lake of Parquet files under DATA_DIR, and the small file through which it is read.
 
-The file is opened for each call and closed after it, so that dbt's process can open it in between; who may write when is the
-business of Dagster's pool "warehouse".
+Anybody may read at any time. Several processes may build at once, dates of their own each; loads wait for each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.archive import Archive
-from ingestion_platform.resources.duckdb.connection import connection
-from ingestion_platform.resources.duckdb.ledger import DuckDBLedger
+from ingestion_platform.resources.duckdb.current import is_current, refuse_native, write_current
+from ingestion_platform.resources.duckdb.export import date_writer
+from ingestion_platform.resources.duckdb.lake import MEMORY_LIMIT, Lake
+from ingestion_platform.resources.duckdb.ledger import LakeLedger, ReadingLedger
 from ingestion_platform.resources.duckdb.load import Load
-from ingestion_platform.resources.duckdb.publish import date_writer
-from ingestion_platform.resources.duckdb.user_agents import DuckDBUserAgents
+from ingestion_platform.resources.duckdb.proposal import LakeProposal
+from ingestion_platform.resources.duckdb.tables import BAD_LINES, RAW_LOGS, USER_AGENTS
+from ingestion_platform.resources.duckdb.user_agents import LakeUserAgents
+from ingestion_platform.resources.duckdb.views import literal, show_tables
 from ingestion_platform.resources.ledger import loadable
 from ingestion_platform.resources.load_plan import LoadTally, missing_objects
 from ingestion_platform.resources.parsed_agents import parse_missing
-from ingestion_platform.resources.published_files import publish
-from ingestion_platform.resources.warehouse import DayLoad, Progress, Warehouse
-
-# Another process may hold the file for the length of a statement (a notebook, a query of the UI).
-_LOCK_WAIT_SECONDS = 30.0
-
-# Left alone, DuckDB takes four fifths of the machine's memory. Rows that were written need not stay in it: ten million load
-# faster with this much, over and over, than with more that is new. Building models is dbt's, with a limit of its own.
-MEMORY_LIMIT = "2GB"
+from ingestion_platform.resources.published_files import export
+from ingestion_platform.resources.warehouse import (
+    DayLoad,
+    Progress,
+    Proposal,
+    Publication,
+    Warehouse,
+    WarehouseError,
+)
 
 
 class DuckDBWarehouse(Warehouse):
-    """A warehouse in the DuckDB file `path`."""
+    """The warehouse whose lake lies beside `path`, the file that its readers open."""
 
-    def __init__(self, path: Path, lock_wait: float = _LOCK_WAIT_SECONDS, memory_limit: str = MEMORY_LIMIT) -> None:
+    def __init__(self, path: Path, memory_limit: str = MEMORY_LIMIT) -> None:
         self.path = path
-        self.lock_wait = lock_wait
-        # Rows have no order; to keep one would load them on a single core.
-        self._config: dict[str, str | bool | int | float | list[str]] = {
-            "preserve_insertion_order": False,
-            "memory_limit": memory_limit,
-        }
+        self._memory_limit = memory_limit
+        self._held: duckdb.DuckDBPyConnection | None = None
+        self._made = False
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.path.parent / "lake", self._memory_limit)
 
     def create_tables(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._ledger(to_write=True) as ledger:
-            ledger.create_tables()
+        if self._made:
+            return
+        lake = self.lake
+        refuse_native(self.path, lake)
+        lake.catalog.create()
+        with lake.catalog.change("tables") as change:
+            LakeLedger(change.connection).create_tables()
+            for table in (RAW_LOGS, BAD_LINES, USER_AGENTS):
+                change.define_table(table)
+        if not self.path.exists():
+            self._refresh()
+        self._made = True
 
     def load(
         self,
@@ -64,9 +79,11 @@ class DuckDBWarehouse(Warehouse):
         progress: Progress | None = None,
     ) -> list[DayLoad]:
         self.create_tables()
-        with self._connect() as opened:
-            ledger = DuckDBLedger(opened)
-            objects, safe = loadable(ledger, archive, start, end, named=remove, frozen_before=frozen_before)
+        lake = self.lake
+        with lake.lock("load"):
+            with lake.catalog.reading() as connection:
+                ledger = ReadingLedger(lake.catalog, connection)
+                objects, safe = loadable(ledger, archive, start, end, named=remove, frozen_before=frozen_before)
             missing = missing_objects(safe.archived, safe.held, full_reload)
             tally = LoadTally(objects, missing, safe.stopped)
             done = 0
@@ -77,31 +94,84 @@ class DuckDBWarehouse(Warehouse):
                 if progress is not None:
                     progress(done, len(missing.add))
 
-            Load(opened, archive, tally, one_more).run(missing, whole=full_reload is not None)
-            return tally.days(start, end, ledger.totals(start, end))
+            try:
+                with lake.engine() as engine:
+                    Load(lake, engine, archive, tally, one_more).run(missing, whole=full_reload is not None)
+            finally:
+                self._refresh()
+        with self._ledger() as now:
+            return tally.days(start, end, now.totals(start, end))
 
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
-        with self._connect() as opened:
-            return parse_missing(DuckDBUserAgents(opened), start, end)
+        lake = self.lake
+        with lake.lock("load"), lake.engine() as engine:
+            show_tables(engine, lake.catalog.snapshot(), lake.folder)
+            counts = parse_missing(LakeUserAgents(lake, engine), start, end)
+        self._refresh()
+        return counts
+
+    @contextmanager
+    def propose(self, models: Mapping[str, str], window: Window | None) -> Iterator[Proposal]:
+        folder = self.lake.staged / uuid4().hex
+        try:
+            yield LakeProposal(self.lake, folder, models, window, self._refresh)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def publications(self, limit: int = 20) -> list[Publication]:
+        with self._ledger() as ledger:
+            return ledger.publications(limit)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        # Connections of one process share what was read, as long as one of them is open.
-        with self._connect(read_only=True):
-            yield
+        with self._opened() as self._held:
+            try:
+                yield
+            finally:
+                self._held = None
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._connect(read_only=True) as opened:
-            return opened.execute(sql, list(parameters)).fetchall()
+        if self._held is None:
+            with self._opened() as opened:
+                return opened.execute(sql, list(parameters)).fetchall()
+        return self._held.execute(sql, list(parameters)).fetchall()
 
-    def publish(self, folder: Path, start: date, end: date) -> list[Path]:
-        with self._connect(read_only=True) as opened:
-            return publish(folder, start, end, lambda relation: date_writer(opened, relation))
+    def export(self, folder: Path, start: date, end: date) -> list[Path]:
+        with self._opened() as opened:
+            return export(folder, start, end, lambda relation: date_writer(opened, relation))
 
     @contextmanager
-    def _ledger(self, *, to_write: bool = False) -> Iterator[DuckDBLedger]:
-        with self._connect(read_only=not to_write) as opened:
-            yield DuckDBLedger(opened)
+    def _ledger(self) -> Iterator[LakeLedger]:
+        self._demand()
+        with self.lake.catalog.reading() as connection:
+            yield LakeLedger(connection)
 
-    def _connect(self, read_only: bool = False) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        return connection(self.path, self._config, self.lock_wait, read_only)
+    @contextmanager
+    def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """What a user opens, mended where it is missing, was moved or was left behind by a run that was killed."""
+        self._demand()
+        lake = self.lake
+        with lake.engine() as engine:
+            if not self.path.exists():
+                self._refresh()
+            self._attach(engine)
+            if not is_current(engine, lake):
+                engine.execute("use memory; detach warehouse")
+                self._refresh()
+                self._attach(engine)
+            yield engine
+
+    def _attach(self, engine: duckdb.DuckDBPyConnection) -> None:
+        # Opened as a database of its own, a file that was replaced would be seen as it was, as long as anyone in this process has it open.
+        try:
+            engine.execute(f"attach {literal(self.path)} as warehouse (read_only); use warehouse")
+        except duckdb.Error as error:
+            raise WarehouseError(f"cannot open {self.path}: {f'{error}'.splitlines()[0]}") from error
+
+    def _refresh(self) -> None:
+        write_current(self.lake, self.path)
+
+    def _demand(self) -> None:
+        refuse_native(self.path, self.lake)
+        if not self.lake.catalog.exists():
+            raise WarehouseError(f"there is no warehouse at {self.path} yet; materialize raw/logs first (make demo does)")

@@ -13,11 +13,11 @@ from ingestion_platform.resources.archive import Archive
 from ingestion_platform.resources.ledger import loadable, stopped_dates
 from ingestion_platform.resources.load_plan import LoadTally, missing_objects
 from ingestion_platform.resources.parsed_agents import parse_missing
-from ingestion_platform.resources.published_files import publish
+from ingestion_platform.resources.published_files import export
 from ingestion_platform.resources.snowflake.connection import SnowflakeAccess, connection, read_access
 from ingestion_platform.resources.snowflake.ledger import SnowflakeLedger
 from ingestion_platform.resources.snowflake.load import Load, with_row_count_mismatches
-from ingestion_platform.resources.snowflake.publish import date_writer
+from ingestion_platform.resources.snowflake.export import date_writer
 from ingestion_platform.resources.snowflake.session import Session
 from ingestion_platform.resources.snowflake.user_agents import SnowflakeUserAgents
 from ingestion_platform.resources.warehouse import DayLoad, Progress, Warehouse
@@ -99,9 +99,9 @@ class SnowflakeWarehouse(Warehouse):
         with self._session() as session:
             return session.execute(sql, parameters)
 
-    def publish(self, folder: Path, start: date, end: date) -> list[Path]:
+    def export(self, folder: Path, start: date, end: date) -> list[Path]:
         with self._session() as session:
-            return publish(folder, start, end, lambda relation: date_writer(session, relation, start, end))
+            return export(folder, start, end, lambda relation: date_writer(session, relation, start, end))
 
     @contextmanager
     def _ledger(self, *, to_write: bool = False) -> Iterator[SnowflakeLedger]:

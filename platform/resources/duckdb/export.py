@@ -1,4 +1,4 @@
-"""What the embedded warehouse publishes, written by DuckDB itself."""
+"""What the embedded warehouse exports, written by DuckDB itself."""
 
 from __future__ import annotations
 

@@ -1,0 +1,55 @@
+{#
+    `replace_partitions` on the embedded engine: the rows of the run's dates are staged, a Parquet file a date, where no reader looks.
+
+    The database is one in memory that shows a snapshot of the lake (platform/resources/duckdb/dbt_plugin.py). A model is worked out once,
+    into memory, and written from there; then the view of its name shows the staged files in place of the published ones of these
+    dates, to the models further down and to tests. The platform publishes the files of all models at once, or none.
+    A date without rows has a file, too: what is staged does not depend on what is in it.
+#}
+{% materialization replace_partitions, adapter="duckdb" %}
+    {%- set relation = this.incorporate(type="view") -%}
+    {%- set published = "published." ~ this.schema ~ "__" ~ this.identifier -%}
+    {%- set names = model.columns.keys() | join(", ") -%}
+    {%- set paths = [] -%}
+
+    {%- if not env_var("LAKE_STAGED", "") or not invocation_args_dict.get("event_time_start") -%}
+        {{ exceptions.raise_compiler_error(
+            "models are built by the platform, which publishes them whole: make replay FROM=... TO=..., or a backfill in Dagster"
+        ) }}
+    {%- endif -%}
+    {%- if not config.get("contract").enforced -%}
+        {{ exceptions.raise_compiler_error("a model of materialization 'replace_partitions' needs an enforced contract") }}
+    {%- endif -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+    {%- call statement("main") -%}
+        create or replace temp table staged as {{ sql }}
+    {%- endcall -%}
+    {# Asked of what was worked out: the model's own SQL would be planned a second time. #}
+    {{ get_assert_columns_equivalent("select * from staged") }}
+    {%- call statement("dates_of_the_run") -%}
+        select error('{{ model.name }} has rows of ' || min(event_date) || ', which is no date of this run')
+        from staged where not ({{ in_window() }}) having count(*) > 0
+    {%- endcall -%}
+    {%- for day in window_days() -%}
+        {%- do paths.append("'" ~ env_var("LAKE_STAGED") ~ "/" ~ this.schema ~ "/" ~ this.identifier ~ "/event_date=" ~ day ~ "/rows.parquet'") -%}
+        {%- call statement("stage_" ~ day) -%}
+            copy (select {{ names }} from staged where event_date = date '{{ day }}') to {{ paths[-1] }} (format parquet, compression zstd)
+        {%- endcall -%}
+    {%- endfor -%}
+    {%- call statement("show_staged") -%}
+        create or replace view {{ relation.include(database=false) }} as
+        {% if load_cached_relation(this) is not none -%}
+        select * from {{ published }} where not ({{ in_window() }}) union all by name
+        {%- endif %}
+        select * from read_parquet([{{ paths | join(", ") }}], hive_partitioning = true, hive_types = {event_date: date})
+    {%- endcall -%}
+    {%- call statement("drop_staged") -%} drop table staged {%- endcall -%}
+
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ return({"relations": [relation]}) }}
+{% endmaterialization %}

@@ -1,0 +1,103 @@
+"""DATA_DIR/warehouse.duckdb: what a user opens. A small file of views over the newest snapshot of the lake.
+
+It is never changed: each publication writes another and gives it the name. Whoever has it open goes on seeing what it saw, and whoever
+opens it sees the newest; nobody waits, and nothing that a reader does keeps anyone from publishing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import duckdb
+
+from collector.durable import staged_path
+from ingestion_platform.resources.duckdb.lake import Lake
+from ingestion_platform.resources.duckdb.views import show, show_ledger, select_files
+from ingestion_platform.resources.lake.catalog import Snapshot
+from ingestion_platform.resources.warehouse import WarehouseError
+
+_SHOWN = "main.shown_snapshot"
+_FORMAT = 1
+
+
+def is_current(connection: duckdb.DuckDBPyConnection, lake: Lake) -> bool:
+    """Whether the file that `connection` has open as its default shows the newest snapshot of `lake`, from where the lake lies now."""
+    return _shown(connection) == (lake.catalog.head(), f"{lake.folder}", _FORMAT)
+
+
+def _shown(connection: duckdb.DuckDBPyConnection) -> tuple[int, str, int] | None:
+    try:
+        rows = connection.execute(f"select snapshot_id, folder, format from {_SHOWN}").fetchall()
+    except duckdb.CatalogException:
+        return None
+    return rows[0] if rows else None
+
+
+def write_current(lake: Lake, path: Path) -> None:
+    """Write the file at `path` anew, from what it shows already where that can be."""
+    with lake.lock("current"), staged_path(path, "new") as temporary:
+        # The last one tells which views are as they were: to make the live views anew costs more than all others together.
+        held = _held(lake, path, temporary)
+        with lake.catalog.reading() as ledger, duckdb.connect(f"{temporary}") as connection:
+            snapshot = lake.catalog.snapshot()
+            _show(connection, snapshot, lake, held)
+            show_ledger(connection, ledger)
+            connection.execute(
+                f"create or replace table {_SHOWN} as select ? as snapshot_id, ? as folder, ? as format",
+                [snapshot.snapshot_id, f"{lake.folder}", _FORMAT],
+            )
+
+
+def _held(lake: Lake, path: Path, temporary: Path) -> Snapshot | None:
+    """The snapshot that the file at `path` shows, copied to `temporary`; None when it is of no use."""
+    # What a killed process left of its own; a log would be taken for the copy's.
+    temporary.unlink(missing_ok=True)
+    temporary.with_name(f"{temporary.name}.wal").unlink(missing_ok=True)
+    if not path.exists():
+        return None
+    shutil.copyfile(path, temporary)
+    try:
+        with duckdb.connect(f"{temporary}", read_only=True) as connection:
+            shown = _shown(connection)
+    except duckdb.Error:
+        shown = None
+    known = {info.snapshot_id for info in lake.catalog.snapshots()}
+    if shown is not None and shown[1:] == (f"{lake.folder}", _FORMAT) and shown[0] in known:
+        return lake.catalog.snapshot(shown[0])
+    temporary.unlink()
+    return None
+
+
+def _show(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, lake: Lake, held: Snapshot | None) -> None:
+    for name, table in snapshot.tables.items():
+        files = snapshot.files.get(name, ())
+        if held is None or held.tables.get(name) != table or held.files.get(name, ()) != files:
+            show(connection, name, select_files(table, files, lake.folder))
+    known = held.views if held is not None else {}
+    for name in known.keys() - snapshot.views.keys():
+        connection.execute(f"drop view if exists {name}")
+    _show_views(connection, {name: sql for name, sql in snapshot.views.items() if known.get(name) != sql})
+
+
+def _show_views(connection: duckdb.DuckDBPyConnection, views: dict[str, str]) -> None:
+    """Views may read each other: those whose own are not there yet wait for them."""
+    while views:
+        waiting, failure = {}, None
+        for name, sql in views.items():
+            try:
+                show(connection, name, sql)
+            except duckdb.CatalogException as error:
+                waiting[name], failure = sql, error
+        if len(waiting) == len(views):
+            raise WarehouseError(f"{min(waiting)} cannot be shown: {f'{failure}'.splitlines()[0]}")
+        views = waiting
+
+
+def refuse_native(path: Path, lake: Lake) -> None:
+    """Raise WarehouseError where a warehouse of version 0.1 lies, whose tables are in the file itself."""
+    if lake.catalog.exists() or not path.exists():
+        return
+    raise WarehouseError(
+        f"{path} was made by version 0.1, before the lake: make upgrade keeps it aside and builds everything anew from the archive"
+    )

@@ -1,0 +1,31 @@
+"""What dbt-duckdb calls when it has opened its database in memory: it gets a view a table of the lake.
+
+dbt builds on a snapshot: the models of a run stage their rows as files and take the place of these views (see the materialization
+replace_partitions), so that models further down and tests read what was staged. The database ends with the run.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from dbt.adapters.duckdb.plugins import BasePlugin
+
+from ingestion_platform.resources.duckdb.lake import Lake
+from ingestion_platform.resources.duckdb.proposal import show_lake
+
+
+class Plugin(BasePlugin):
+    """Named in profiles.yml. What it shows stands in the environment: a part of the profile would have dbt parse the project anew."""
+
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
+        folder = os.environ.get("LAKE_FOLDER")
+        if not folder:
+            return
+        lake = Lake(Path(folder))
+        at = os.environ.get("LAKE_SNAPSHOT")
+        show_lake(conn, lake, lake.catalog.snapshot(int(at) if at else None))
+        if spill := os.environ.get("LAKE_SPILL"):
+            conn.execute(f"set temp_directory = '{spill}'")

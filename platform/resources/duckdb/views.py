@@ -1,0 +1,92 @@
+"""How a database of DuckDB's shows a snapshot of the lake: a view a table over the files it has, and the ledger's tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from ingestion_platform.resources.duckdb.tables import LEDGER_VIEWS
+from ingestion_platform.resources.lake.catalog import Column, DataFile, Snapshot, Table
+
+PUBLISHED_SCHEMA = "published"
+"""Where a run finds what is published of the tables that it replaces: published.events__logs beside events.logs."""
+
+_WHOLE_NUMBERS = {"load_id", "size_bytes", "row_count", "bad_lines", "publication_id"}
+
+
+def literal(text: object) -> str:
+    """A text as SQL has it."""
+    return "'" + f"{text}".replace("'", "''") + "'"
+
+
+def read_files(paths: Sequence[Path], partition_column: str | None) -> str:
+    """The call that reads Parquet files; those whose folder is another date than a query's are not even opened."""
+    files = ", ".join(map(literal, paths))
+    hive = f"hive_partitioning = true, hive_types = {{{partition_column}: date}}" if partition_column else "hive_partitioning = false"
+    return f"read_parquet([{files}], {hive})"
+
+
+def select_files(table: Table, files: Sequence[DataFile], folder: Path) -> str:
+    """The SELECT that a table of `files` is. What an older file lacks of the table's columns is null."""
+    parts = [
+        f"select {_columns(table, columns)} from {read_files([folder / file.path for file in group], table.partition_column)}"
+        for columns, group in groupby(sorted(files, key=lambda file: (file.columns, file.path)), lambda file: file.columns)
+    ]
+    return " union all ".join(parts) or f"select {_columns(table, ())} where false"
+
+
+def _columns(table: Table, held: Iterable[Column]) -> str:
+    types = {column.name: column.type for column in held}
+    return ", ".join(
+        f'"{name}"'
+        if types.get(name) == wanted
+        else f'cast({name if name in types else "null"} as {wanted}) as "{name}"'
+        for name, wanted in table.columns
+    )
+
+
+def show_tables(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, folder: Path) -> None:
+    """A view a table of `snapshot`, under its own name."""
+    for name, table in snapshot.tables.items():
+        show(connection, name, select_files(table, snapshot.files.get(name, ()), folder))
+
+
+def show_published(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, folder: Path) -> None:
+    """As `show_tables`, by way of `published_name`, which stays what it is when a run gives its own rows the name of a table."""
+    for name, table in snapshot.tables.items():
+        show(connection, published_name(name), select_files(table, snapshot.files.get(name, ()), folder))
+        show(connection, name, f"select * from {published_name(name)}")
+
+
+def published_name(relation: str) -> str:
+    """published.events__logs for events.logs."""
+    return f"{PUBLISHED_SCHEMA}.{relation.replace('.', '__')}"
+
+
+def show(connection: duckdb.DuckDBPyConnection, name: str, select: str) -> None:
+    """A view, its schema included, in place of what had its name."""
+    connection.execute(f"create schema if not exists {name.partition('.')[0]}")
+    connection.execute(f"create or replace view {name} as {select}")
+
+
+def show_ledger(connection: duckdb.DuckDBPyConnection, ledger: sqlite3.Connection) -> None:
+    """The ledger's tables as they are now, copied: readers of the warehouse open one file, and need no SQLite."""
+    connection.execute("create schema if not exists raw")
+    for name, select in LEDGER_VIEWS.items():
+        connection.register("ledger_rows", arrow(ledger, f"clickstream_{name}"))
+        connection.execute(f"create or replace table raw.{name} as {select} from ledger_rows")
+        connection.unregister("ledger_rows")
+
+
+def arrow(ledger: sqlite3.Connection, table: str) -> pa.Table:
+    """A table of the ledger; SQLite gives no types for a table without rows."""
+    cursor = ledger.execute(f"select * from {table}")
+    names = [column[0] for column in cursor.description]
+    schema = pa.schema([(name, pa.int64() if name in _WHOLE_NUMBERS else pa.string()) for name in names])
+    columns = [list(values) for values in zip(*cursor.fetchall(), strict=True)] or [[] for _ in names]
+    return pa.table(columns, schema=schema)
