@@ -57,7 +57,7 @@ def definitions(settings: Settings) -> Definitions:
             archive_asset(daily, settings.partitions_start),
             raw_logs_asset(daily, policy, settings.partitions_start),
             user_agents_asset(daily, policy),
-            partitioned_models(models, daily, policy),
+            partitioned_models(models, daily, policy, checks),
             live_models(models),
             published_asset(daily, policy, checks),
             *exposures(models),

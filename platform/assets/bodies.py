@@ -19,7 +19,7 @@ from typing import Any
 
 from ingestion_platform.assets.partition_checks import PartitionCheck
 from ingestion_platform.dates import ONE_DAY, Window
-from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.resources.warehouse import Reader
 
 DESCRIPTION = "What logs and product_actions say of money and products is what the hits' bodies say."
 
@@ -69,9 +69,9 @@ where event_date >= ? and event_date < ? and ($slices) and log_id in (
 """
 
 
-def bodies(warehouse: Warehouse, window: Window) -> list[PartitionCheck]:
+def bodies(reader: Reader, window: Window) -> list[PartitionCheck]:
     """The results of the dates of `window`."""
-    counts = {day: int(count) for day, count in warehouse.query(_COUNT_SQL, list(window))}
+    counts = {day: int(count) for day, count in reader.query(_COUNT_SQL, list(window))}
     read: dict[date, int] = dict.fromkeys(window.days, 0)
     wrong: dict[date, list[str]] = defaultdict(list)
     slices = " or ".join(
@@ -82,9 +82,9 @@ def bodies(warehouse: Warehouse, window: Window) -> list[PartitionCheck]:
     )
     if counts:
         products: dict[str, dict[int, tuple[Any, ...]]] = defaultdict(dict)
-        for log_id, index, *columns in warehouse.query(_PRODUCTS_SQL.replace("$slices", slices), [*window, *window]):
+        for log_id, index, *columns in reader.query(_PRODUCTS_SQL.replace("$slices", slices), [*window, *window]):
             products[log_id][index] = tuple(columns)
-        for day, log_id, event_id, text, is_repeat, *columns in warehouse.query(
+        for day, log_id, event_id, text, is_repeat, *columns in reader.query(
             _HITS_SQL.replace("$slices", slices), list(window)
         ):
             body = plain_body(text)

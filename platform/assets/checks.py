@@ -8,8 +8,8 @@
     freshness           warning   the newest hit, by its own time and not the run's, is not older than a day
 
 All stand on `stats/overview_1d`, the last table before publishing. All but `freshness`, which is about the whole, give a result
-for each date of their run. A blocking check that fails on one date stops what comes after in its run: what a run publishes
-is whole or not published.
+for each date of their run. In a run that builds the statistics they look at what it built before it is published (assets/models.py): a
+blocking check that fails on one date leaves everything as it was.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,6 +22,7 @@ from dagster import (
     AssetChecksDefinition,
     AssetCheckSeverity,
     AssetCheckSpec,
+    AssetExecutionContext,
     DagsterEvent,
     DagsterInstance,
     DailyPartitionsDefinition,
@@ -40,7 +41,7 @@ from ingestion_platform.assets.partition_checks import PartitionCheck, blocking_
 from ingestion_platform.assets.volume import SeparateHits, volume
 from ingestion_platform.dagster_internals.partition_events import check_outputs, record
 from ingestion_platform.dates import Window
-from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.resources.warehouse import Reader, Warehouse
 from ingestion_platform.settings import Settings
 
 FRESH_FOR = timedelta(hours=24)
@@ -77,12 +78,12 @@ from counted group by event_date order by event_date
 _NEWEST_SQL = "select max(event_at) from raw.logs where event_date >= ?"
 
 
-def reconciliation(warehouse: Warehouse, window: Window, first: date) -> list[PartitionCheck]:
+def reconciliation(reader: Reader, window: Window, first: date) -> list[PartitionCheck]:
     """Whether every raw row of each date is modelled, a counted duplicate or in quarantine. What happened before the `first` date
     and arrived later belongs to it."""
     names = ("raw", "logs", "duplicates", "quarantine")
     start = window.start if window.start > first else date(1970, 1, 1)
-    rows = warehouse.query(
+    rows = reader.query(
         _RECONCILIATION_SQL, [first, start, window.end, first, *(bound for _ in range(4) for bound in window)]
     )
     counted = {row[0]: dict(zip(names, map(int, row[1:]), strict=True)) for row in rows}
@@ -101,9 +102,9 @@ def _balance(day: date, counts: Mapping[str, int]) -> PartitionCheck:
     return PartitionCheck(day, balanced, description, counts)
 
 
-def freshness(warehouse: Warehouse, now: datetime) -> AssetCheckEvaluation:
+def freshness(reader: Reader, now: datetime) -> AssetCheckEvaluation:
     """Whether the newest hit is recent, by its own time. `now` is in UTC, without a time zone, as in the warehouse."""
-    newest = warehouse.query(_NEWEST_SQL, [now.date() - timedelta(days=60)])[0][0]
+    newest = reader.query(_NEWEST_SQL, [now.date() - timedelta(days=60)])[0][0]
     fresh = newest is not None and now - newest <= FRESH_FOR
     return AssetCheckEvaluation(
         asset_key=OVERVIEW_1D,
@@ -115,11 +116,16 @@ def freshness(warehouse: Warehouse, now: datetime) -> AssetCheckEvaluation:
     )
 
 
-class Findings(NamedTuple):
-    """What the checks say of some dates: an evaluation a check and date, one of `freshness`, and by check why not to publish."""
+class Audit(NamedTuple):
+    """What the checks say of some dates: results by check, one of `freshness`, and by check why the dates must not be published."""
 
-    events: list[AssetCheckEvaluation]
+    results: Mapping[str, list[PartitionCheck]]
+    fresh: AssetCheckEvaluation
     refusals: Mapping[str, str]
+
+    def refusal(self) -> str:
+        """The first of them, empty when there is none."""
+        return next(iter(self.refusals.values()), "")
 
 
 class SimulatedHistory(Protocol):
@@ -129,10 +135,15 @@ class SimulatedHistory(Protocol):
     description: str
 
     def results(
-        self, warehouse: Warehouse, settings: Settings, window: Window
+        self, reader: Reader, settings: Settings, window: Window
     ) -> tuple[list[PartitionCheck], SeparateHits]:
         """What the check says of each date of `window`, and the hits that `hit_volume_anomaly` compares with their own past."""
         ...
+
+
+def builds_statistics(context: AssetExecutionContext | AssetCheckExecutionContext) -> bool:
+    """Whether the run builds the statistics, and so has audited them before it published them."""
+    return OVERVIEW_1D in context.job_def.asset_layer.executable_asset_keys
 
 
 class StatisticsChecks:
@@ -168,34 +179,41 @@ class StatisticsChecks:
         )
         return {spec.name: spec for spec in (*made, fresh)}
 
-    def evaluate(self, instance: DagsterInstance, warehouse: Warehouse, settings: Settings, window: Window) -> Findings:
-        """All checks over the dates of `window`, whose materializations have been recorded."""
+    def audit(self, reader: Reader, settings: Settings, window: Window) -> Audit:
+        """All checks over the dates of `window` as `reader` has them."""
         now = datetime.now(UTC).replace(tzinfo=None)
         separate = None
-        with warehouse.reading():
-            stale = stale_before(warehouse, window)
+        with reader.reading():
+            stale = stale_before(reader, window)
             results = {
-                "reconciliation": reconciliation(warehouse, window, settings.partitions_start),
-                **{identity.name: compared(warehouse, identity, window, stale) for identity in IDENTITIES},
-                "bodies": bodies(warehouse, window),
+                "reconciliation": reconciliation(reader, window, settings.partitions_start),
+                **{identity.name: compared(reader, identity, window, stale) for identity in IDENTITIES},
+                "bodies": bodies(reader, window),
             }
             if self._simulated is not None:
-                results[self._simulated.name], separate = self._simulated.results(warehouse, settings, window)
-            results["hit_volume_anomaly"] = volume(warehouse, window, now, separate)
-            fresh = freshness(warehouse, now)
+                results[self._simulated.name], separate = self._simulated.results(reader, settings, window)
+            results["hit_volume_anomaly"] = volume(reader, window, now, separate)
+            fresh = freshness(reader, now)
         specs = self.specs(None)
+        failures = {name: blocking_failure(specs[name], checked) for name, checked in results.items()}
+        return Audit(results, fresh, {name: line for name, line in failures.items() if line is not None})
+
+    def evaluations(self, instance: DagsterInstance, audit: Audit) -> list[AssetCheckEvaluation]:
+        """What an audit found, as events: about the newest materialization of each date, once these have been recorded, or about none
+        where nothing was published."""
+        specs = self.specs(None)
+        about = instance if not audit.refusals else None
         by_date = [
             event
-            for name, checked in results.items()
+            for name, checked in audit.results.items()
             for event in evaluations(
-                instance,
+                about,
                 specs[name],
                 checked,
                 AssetCheckSeverity.ERROR if specs[name].blocking else AssetCheckSeverity.WARN,
             )
         ]
-        failures = {name: blocking_failure(specs[name], checked) for name, checked in results.items()}
-        return Findings([*by_date, fresh], {name: line for name, line in failures.items() if line is not None})
+        return [*by_date, audit.fresh]
 
     def definition(self, daily: DailyPartitionsDefinition) -> AssetChecksDefinition:
         """The checks as one step, run with `stats/overview_1d` or alone."""
@@ -205,12 +223,15 @@ class StatisticsChecks:
         def check(
             context: AssetCheckExecutionContext, warehouse: ResourceParam[Warehouse], settings: ResourceParam[Settings]
         ) -> Iterator[DagsterEvent | Output[None]]:
-            window = dates_to_check(context)
-            findings = self.evaluate(context.instance, warehouse, settings, window)
-            selected = context.selected_asset_check_keys
-            yield from record(context, [event for event in findings.events if event.asset_check_key in selected])
             yield from check_outputs(context, [spec.key for spec in specs.values()])
-            refused = [line for name, line in findings.refusals.items() if specs[name].key in selected]
+            if builds_statistics(context):
+                # They looked before anybody saw what was built (assets/models.py).
+                return
+            audit = self.audit(warehouse, settings, dates_to_check(context))
+            selected = context.selected_asset_check_keys
+            events = self.evaluations(context.instance, audit)
+            yield from record(context, [event for event in events if event.asset_check_key in selected])
+            refused = [line for name, line in audit.refusals.items() if specs[name].key in selected]
             if refused:
                 raise Failure(refused[0])
 

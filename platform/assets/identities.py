@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 from ingestion_platform.assets.partition_checks import PartitionCheck
 from ingestion_platform.dates import LOOKBACK_DAYS, ONE_DAY, RETRY_HOURS, SESSION_TIMEOUT_MINUTES, Window
-from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.resources.warehouse import Reader
 
 _FOLDER = Path(__file__).parent / "sql"
 
@@ -136,18 +136,18 @@ order by event_date, place, side
 """
 
 
-def stale_before(warehouse: Warehouse, window: Window) -> list[date]:
+def stale_before(reader: Reader, window: Window) -> list[date]:
     """The dates of the lookback before `window` whose models miss something: nothing can be held against them."""
-    return warehouse.stale_dates(["logs", "daily_visitors"], window.start - timedelta(days=LOOKBACK_DAYS), window.start)
+    return reader.stale_dates(["logs", "daily_visitors"], window.start - timedelta(days=LOOKBACK_DAYS), window.start)
 
 
 def partition_results(
-    warehouse: Warehouse, identity: Identity, window: Window, stale: Sequence[date] = ()
+    reader: Reader, identity: Identity, window: Window, stale: Sequence[date] = ()
 ) -> list[PartitionCheck]:
     """Whether both ways agree, a date of `window` each; what differs is said as text and as metadata."""
     places: dict[date, int] = {}
     sides: dict[date, dict[str, dict[int, Sequence[Any]]]] = defaultdict(lambda: defaultdict(dict))
-    for day, place, side, count, *figures in warehouse.query(statement(identity, window, stale)):
+    for day, place, side, count, *figures in reader.query(statement(identity, window, stale)):
         places[day] = int(count)
         sides[day][place][int(side)] = figures
     return [_result(identity, day, places.get(day, 0), sides.get(day, {})) for day in window.days]

@@ -1,12 +1,14 @@
 """The dbt project as assets: `events/*` and `stats/*` by date of the event, `events_live/*` as views without partitions.
 
-One dbt invocation builds the models of a run's dates. Every model and test shows as an asset and an asset check; rows are
-counted by date after the build, so that each partition carries its own figures, and the versions of what it was made from.
+One dbt invocation builds the models of a run's dates where no reader looks. dbt's tests and the checks of the statistics look at what
+was built; then all of it is published at once, or none. Every model and test shows as an asset and an asset check; rows are counted by
+date, so that each partition carries its own figures, and the versions of what it was made from.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 from dagster import (
@@ -28,18 +30,19 @@ from dagster import (
 )
 from dagster_dbt import dbt_assets
 
-from ingestion_platform.assets.keys import OWNERS, ROW_COUNT, WAREHOUSE_POOL
+from ingestion_platform.assets.checks import Audit, StatisticsChecks
+from ingestion_platform.assets.keys import OVERVIEW_1D, OWNERS, ROW_COUNT, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.partition_checks import dates_to_check
 from ingestion_platform.dagster_internals.partition_events import check_outputs, record, recorded
 from ingestion_platform.dates import ONE_DAY, Window, listed, today
 from ingestion_platform.resources.dbt_project import DbtProject, Log, NodeResult
-from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.resources.warehouse import Reader, Warehouse
 from ingestion_platform.settings import Settings
 from ingestion_platform.versions import digest, input_versions, provenance, version_tags
 
 # What the UI shows beside the rows of a date's hits: how many were left out, and why.
-_COUNTED_BESIDE_LOGS = {"duplicates": "events.duplicates", "quarantined": "events.quarantine"}
+_COUNTED_BESIDE_LOGS = {"duplicates": "duplicates", "quarantined": "quarantine"}
 
 STALE_TAG = "clickstream/dates_left_stale"
 """A run's tag: the dates that lacked something when it had built its own. A later run of the same backfill may be about to build them."""
@@ -47,12 +50,13 @@ STALE_TAG = "clickstream/dates_left_stale"
 
 @dataclass(frozen=True)
 class Built:
-    """What one build did: dbt's results, the rows of each model by date, and the versions of what each date was built from."""
+    """What one build did: dbt's results, the rows of each model by date, the versions of what each date was built from, and what the
+    audit said. It was published if there is no `error`."""
 
     results: list[NodeResult]
     rows: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
-    beside: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
     inputs: Mapping[date, str] = field(default_factory=dict)
+    audit: Audit | None = None
     stale: str = ""
 
     @property
@@ -62,11 +66,15 @@ class Built:
     def error(self) -> str:
         """One line for the first failure, with the number of others; empty when all went well."""
         if not self.failed:
-            return ""
+            return self.audit.refusal() if self.audit is not None else ""
         first = self.failed[0]
         reason = " ".join(first.message.split())[:400]
         others = f" (and {len(self.failed) - 1} more)" if len(self.failed) > 1 else ""
         return f"{first.kind} {first.name}: {reason}{others}"
+
+    @property
+    def views(self) -> dict[str, str]:
+        return {result.relation: result.view for result in self.results if result.view and result.succeeded}
 
     def metadata(self, result: NodeResult, day: date) -> dict[str, Any]:
         """What the UI shows of one model's date."""
@@ -76,27 +84,40 @@ class Built:
         if result.name in self.rows:
             entries[ROW_COUNT] = self.rows[result.name].get(day, 0)
         if result.name == "logs":
-            entries |= {label: counts.get(day, 0) for label, counts in self.beside.items()}
+            entries |= {label: self.rows[name].get(day, 0) for label, name in _COUNTED_BESIDE_LOGS.items()}
         return entries
 
 
 def build(
-    dbt: DbtProject, warehouse: Warehouse, models: Models, select: Sequence[str], window: Window, log: Log
+    dbt: DbtProject,
+    warehouse: Warehouse,
+    models: Models,
+    select: Sequence[str],
+    window: Window,
+    log: Log,
+    audit: Callable[[Reader], Audit] | None = None,
 ) -> Built:
-    """Build the nodes of `select` (unique ids) for the dates of `window`, note what they were built from, and count their rows."""
+    """Build the nodes of `select` (unique ids) for the dates of `window`, and publish them: all of them, or none where anything failed.
+
+    `audit` looks at what was built before anybody sees it, and may refuse it.
+    """
     warehouse.create_tables()
     latest_load_id = warehouse.latest_load_id()
     inputs = input_versions(warehouse, window)
-    results = dbt.build(models.selectors([*models.staging, *select]), window, log)
-    done = [result.name for result in results if result.unique_id in models.keys and result.succeeded]
-    warehouse.record_build(done, window.start, window.end, latest_load_id)
-    rows = {name: warehouse.row_counts(models.relations[name], window.start, window.end) for name in done}
-    beside = {
-        label: warehouse.row_counts(relation, window.start, window.end)
-        for label, relation in _COUNTED_BESIDE_LOGS.items()
-        if "logs" in done and relation in models.relations.values()
-    }
-    return Built(results, rows, beside, inputs)
+    names = models.names_of(unique_id for unique_id in select if unique_id in models.keys)
+    with warehouse.propose({name: models.relations[name] for name in names}, window) as proposal:
+        built = Built(
+            dbt.build(models.selectors([*models.staging, *select]), window, log, proposal.environment), inputs=inputs
+        )
+        if built.failed or not names:
+            return built
+        counted = [*names, *(_COUNTED_BESIDE_LOGS.values() if "logs" in names else ())]
+        with proposal.reading():
+            rows = {name: proposal.row_counts(models.relations[name], *window) for name in counted}
+            built = replace(built, rows=rows, audit=audit(proposal) if audit is not None else None)
+        if not built.error():
+            proposal.publish(names, latest_load_id, built.views)
+    return built
 
 
 def left_stale(warehouse: Warehouse, models: Models, first: date, window: Window) -> list[date]:
@@ -109,7 +130,11 @@ def left_stale(warehouse: Warehouse, models: Models, first: date, window: Window
 def build_views(dbt: DbtProject, warehouse: Warehouse, models: Models, select: Sequence[str], log: Log) -> Built:
     """Write the live views of `select` (unique ids) anew, and run their tests. They hold no rows: doing it twice changes nothing."""
     warehouse.create_tables()
-    return Built(dbt.build(models.selectors([*models.staging, *select]), None, log))
+    with warehouse.propose({}, None) as proposal:
+        built = Built(dbt.build(models.selectors([*models.staging, *select]), None, log, proposal.environment))
+        if not built.failed:
+            proposal.publish([], warehouse.latest_load_id(), built.views)
+    return built
 
 
 def materializations(
@@ -160,7 +185,9 @@ def selection(context: AssetExecutionContext, models: Models) -> list[str]:
     return [*selected, *dict.fromkeys([*with_them, *lone])]
 
 
-def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy: BackfillPolicy) -> AssetsDefinition:
+def partitioned_models(
+    models: Models, daily: DailyPartitionsDefinition, policy: BackfillPolicy, checks: StatisticsChecks
+) -> AssetsDefinition:
     """`events/*` and `stats/*`."""
 
     @dbt_assets(
@@ -179,23 +206,28 @@ def partitioned_models(models: Models, daily: DailyPartitionsDefinition, policy:
         settings: ResourceParam[Settings],
     ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
         window = dates_to_check(context)
-        built = build(dbt, warehouse, models, selection(context, models), window, context.log.info)
+        # The checks on the statistics speak of all models: of a few of them, there may be nothing yet to compare them with.
+        complete = OVERVIEW_1D in context.selected_asset_keys
+        audit = partial(checks.audit, settings=settings, window=window) if complete else None
+        built = build(dbt, warehouse, models, selection(context, models), window, context.log.info, audit)
         if stale := listed(left_stale(warehouse, models, settings.partitions_start, window)):
             built = replace(built, stale=stale)
             context.instance.add_run_tags(context.run_id, {STALE_TAG: stale})
             context.log.info(
                 f"Left stale by this run: {stale}. The hourly refresh rebuilds them, or a replay of these dates."
             )
-        for result in built.results:
+        for result in built.results if not built.error() else ():
             key = models.keys.get(result.unique_id)
-            if key is not None and result.succeeded:
+            if key is not None:
                 yield from record(context, materializations(context.instance, models, built, result, window))
                 yield recorded(key)
         tests = checked(models, built, f"{window}")
         yield from record(context, tests)
         yield from check_outputs(context, [test.asset_check_key for test in tests])
-        if built.failed:
-            raise Failure(built.error())
+        if built.audit is not None:
+            yield from record(context, checks.evaluations(context.instance, built.audit))
+        if built.error():
+            raise Failure(f"{window} is not published, and stays as it was: {built.error()}")
 
     return build_models
 

@@ -29,7 +29,7 @@ from dagster import MetadataValue, TableRecord
 
 from ingestion_platform.assets.partition_checks import PartitionCheck
 from ingestion_platform.dates import Window
-from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.resources.warehouse import Reader
 
 FACTOR = 2.0
 VISIT = 16
@@ -98,14 +98,14 @@ def odd_hours(counts: HourlyHits, day: date, until: datetime) -> Iterator[OddHou
 
 
 def volume(
-    warehouse: Warehouse, window: Window, now: datetime, separate: SeparateHits | None = None
+    reader: Reader, window: Window, now: datetime, separate: SeparateHits | None = None
 ) -> list[PartitionCheck]:
     """A result for each date of `window`; `now` is in UTC, without a time zone, as in the warehouse."""
     received: dict[date, dict[int, int]] = {}
     apart: dict[date, dict[int, int]] = {}
     pattern = f"{separate.prefix}%" if separate else None
     bounds = [pattern, window.start - timedelta(weeks=_WEEKS), window.end]
-    for is_separate, day, hour, hits in warehouse.query(_HOURLY_SQL, bounds):
+    for is_separate, day, hour, hits in reader.query(_HOURLY_SQL, bounds):
         (apart if is_separate else received).setdefault(day, {})[int(hour)] = hits
     until = now - _COMPLETE_AFTER
     whole = separate.dates if separate else ()

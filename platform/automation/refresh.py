@@ -12,6 +12,7 @@ recorded as materializations, observations and check results of exactly those pa
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from dagster import (
     AssetKey,
@@ -126,13 +127,10 @@ class Refresh:
         self.context.log.info(f"Rebuilding {window}")
         yield from parse(self.context, self.warehouse, window)
         everything = [*self.models.partitioned, *self.models.tests_of(self.models.partitioned)]
+        audit = partial(self.checks.audit, settings=self.settings, window=window)
         yield from self._built(
-            build(self.dbt, self.warehouse, self.models, everything, window, self.context.log.info), window
+            build(self.dbt, self.warehouse, self.models, everything, window, self.context.log.info, audit), window
         )
-        findings = self.checks.evaluate(self.context.instance, self.warehouse, self.settings, window)
-        yield from record(self.context, findings.events)
-        if findings.refusals:
-            raise Failure(f"{window} is not published: {next(iter(findings.refusals.values()))}")
         files = self.warehouse.export(self.settings.published_dir, *window)
         run_id = self.context.run_id
         tags = version_tags(provenance(self.context.instance, STATISTICS), run_id, run_id)
@@ -158,9 +156,9 @@ class Refresh:
             )
 
     def _built(self, built: Built, window: Window | None) -> Generator[Event, None, None]:
-        for result in built.results:
+        for result in built.results if not built.error() else ():
             key = self.models.keys.get(result.unique_id)
-            if key is not None and result.succeeded:
+            if key is not None:
                 yield from record(
                     self.context,
                     materializations(self.context.instance, self.models, built, result, window)
@@ -168,8 +166,10 @@ class Refresh:
                     else [self._view(key)],
                 )
         yield from record(self.context, checked(self.models, built, f"{window or 'all'}"))
-        if built.failed:
-            raise Failure(built.error())
+        if built.audit is not None:
+            yield from record(self.context, self.checks.evaluations(self.context.instance, built.audit))
+        if built.error():
+            raise Failure(f"{window or 'all'} is not published, and stays as it was: {built.error()}")
 
     def _view(self, key: AssetKey) -> AssetMaterialization:
         code = self.models.code_versions[key]

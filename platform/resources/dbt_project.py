@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -46,6 +47,9 @@ class NodeResult:
     seconds: float
     failures: int | None
     message: str
+    relation: str = ""
+    view: str = ""
+    """The SELECT of a model that is a view."""
 
     @property
     def succeeded(self) -> bool:
@@ -67,7 +71,7 @@ def read_manifest(path: Path = MANIFEST, adapter: str | None = None) -> Mapping[
 class DbtProject:
     """The dbt project with the target and variables of one environment.
 
-    `environment` holds what profiles.yml reads (INGEST_ENV, DBT_DUCKDB_PATH, ...); it is set for an invocation only.
+    `environment` holds what profiles.yml reads (INGEST_ENV, ...); it is set for an invocation only.
     `artifacts` is the folder for what invocations write; a failed one's logs and compiled SQL stay there, and so does what
     the last one parsed: dbt parses everything anew when the warehouse is another than the one it parsed for.
     """
@@ -85,10 +89,12 @@ class DbtProject:
             self._invoke(["parse"], target, print)
         return target / "manifest.json"
 
-    def build(self, select: Sequence[str], window: Window | None, log: Log) -> list[NodeResult]:
+    def build(
+        self, select: Sequence[str], window: Window | None, log: Log, proposal: Mapping[str, str]
+    ) -> list[NodeResult]:
         """Build what the selectors of `select` match, tests included and no others, for event dates [start, end) of `window`.
 
-        Raises ModelsError only when dbt could not run at all; failed nodes are in the results.
+        `proposal` is the environment of the proposal that is built (`resources.warehouse.Proposal`). Raises ModelsError only when dbt could not run at all; failed nodes are in the results.
         """
         target = self.artifacts / uuid4().hex[:12]
         target.mkdir(parents=True)
@@ -99,7 +105,7 @@ class DbtProject:
         arguments = ["build", "--no-write-json", "--indirect-selection", "empty", "--select", *select]
         if window is not None:
             arguments += ["--event-time-start", f"{window.start}", "--event-time-end", f"{window.end}"]
-        results = self._invoke(arguments, target, log)
+        results = self._invoke(arguments, target, log, proposal)
         self._keep_parsed(target)
         if all(result.status not in ("error", "fail") for result in results):
             shutil.rmtree(target, ignore_errors=True)
@@ -113,13 +119,15 @@ class DbtProject:
             shutil.copy(target / _PARTIAL_PARSE, temporary)
             temporary.replace(self.artifacts / _PARTIAL_PARSE)
 
-    def _invoke(self, arguments: list[str], target: Path, log: Log) -> list[NodeResult]:
+    def _invoke(
+        self, arguments: list[str], target: Path, log: Log, more: Mapping[str, str] = MappingProxyType({})
+    ) -> list[NodeResult]:
         # Imported on use: dbt's command line is a second of imports that loading the code location does not need.
         from dbt.cli.main import dbtRunner
 
         paths = ["--project-dir", f"{self.project_dir}", "--profiles-dir", f"{self.project_dir}"]
         quiet = ["--log-level", "none", "--log-level-file", "info", "--log-path", f"{target}", "--no-use-colors"]
-        with _environment({**self.environment, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}), _log_errors_unsaid():
+        with _environment({**self.environment, **more, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}), _log_errors_unsaid():
             try:
                 outcome = dbtRunner(callbacks=[_report(log)]).invoke(
                     [*quiet, *arguments, *paths, "--target-path", f"{target}"]
@@ -137,9 +145,15 @@ class DbtProject:
                 seconds=round(result.execution_time, 3),
                 failures=result.failures,
                 message=result.message or "",
+                relation=f"{result.node.schema}.{result.node.name}".lower(),
+                view=(getattr(result.node, "compiled_code", None) or "") if _is_view(result.node) else "",
             )
             for result in getattr(outcome.result, "results", [])
         ]
+
+
+def _is_view(node: Any) -> bool:
+    return f"{node.resource_type}" == "model" and node.config.materialized == "view"
 
 
 def _close_connections() -> None:

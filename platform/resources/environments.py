@@ -74,7 +74,6 @@ def dbt_project(settings: Settings) -> DbtProject:
     """The dbt project, aimed at the settings' environment."""
     environment = {
         "INGEST_ENV": f"{settings.environment}",
-        "DBT_DUCKDB_PATH": f"{settings.warehouse_file}",
         "PARTITIONS_START": f"{settings.partitions_start}",
     }
     return DbtProject(environment, settings.dagster_home / "dbt")

@@ -6,13 +6,13 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-import duckdb
 import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
@@ -24,6 +24,7 @@ from collector.records import Source, build_record, encode
 from ingestion_platform.dates import Window, load_window
 from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 from ingestion_platform.resources.folder_archive import FolderArchive
+from ingestion_platform.resources.warehouse import Proposal
 
 DBT_PROJECT = Path(__file__).parents[2] / "dbt_models"
 MODELS = [
@@ -35,6 +36,14 @@ BROWSER = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
 )
 ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+
+DAY_ONE = date(2026, 1, 10)
+
+
+def _names(select: Sequence[str]) -> list[str]:
+    """The models that these selectors match."""
+    return [name.partition(".")[2] for name in MODELS] if "tag:daily" in select else [*select]
 
 
 def at(text: str) -> datetime:
@@ -72,7 +81,7 @@ class ModelHarness:
         self.archive = FolderArchive(self.root / "archive")
         self.warehouse = DuckDBWarehouse(self.root / "warehouse.duckdb")
         if self.recorded is not None:
-            shutil.copy(self.recorded.template(), self.warehouse.path)
+            shutil.copytree(self.recorded.template() / "lake", self.root / "lake")
 
     def deliver(self, records: Sequence[Mapping[str, Any] | bytes], arrived: datetime | None = None) -> str:
         """Put one object into the archive; it arrives a minute after its last record unless told otherwise. Returns its key."""
@@ -92,18 +101,34 @@ class ModelHarness:
         self.load(start, end)
         latest_load_id = self.warehouse.latest_load_id()
         self.warehouse.parse_user_agents(start, end)
-        self.run(start, end, select)
-        self.warehouse.record_build([name.partition(".")[2] for name in MODELS], start, end, latest_load_id)
+        with self.staged(start, end, select) as proposal:
+            proposal.publish(_names(select), latest_load_id)
 
-    def run(self, start: date, end: date, select: Sequence[str]) -> None:
-        """Build what `select` matches of dates that are loaded, and note nothing."""
-        if self.recorded is not None:
-            self.recorded.run(self.warehouse.path, start, end, select)
-        else:
-            self.dbt("run", start, end, "--select", *select)
+    @contextmanager
+    def staged(self, start: date, end: date, select: Sequence[str] = ("tag:daily",)) -> Iterator[Proposal]:
+        """A proposal in which what `select` matches has been built, of dates that are loaded."""
+        window = Window(start, end)
+        relations = {name.partition(".")[2]: name for name in MODELS}
+        with self.warehouse.propose({name: relations[name] for name in _names(select)}, window) as proposal:
+            if self.recorded is not None:
+                self.recorded.run(self.warehouse.lake, proposal.environment, start, end, select)
+            else:
+                self.dbt("run", start, end, "--select", *select, environment=proposal.environment)
+            yield proposal
 
-    def dbt(self, command: str, start: date, end: date, *more: str) -> None:
-        os.environ["DBT_DUCKDB_PATH"] = str(self.warehouse.path)
+    def publish_live_views(self) -> None:
+        """Write the live views, as a run of the platform does."""
+        with self.warehouse.propose({}, None) as proposal:
+            results = self.dbt("run", DAY_ONE, DAY_ONE + timedelta(days=1), "--select", "tag:live", "stg_hits", "stg_bad_lines", "stg_user_agents",
+                               "stg_first_partition", environment=proposal.environment)
+            proposal.publish([], 0, {f"{r.node.schema}.{r.node.name}": r.node.compiled_code for r in results})
+
+    def dbt(
+        self, command: str, start: date, end: date, *more: str, environment: Mapping[str, str] | None = None
+    ) -> list[Any]:
+        """Run dbt for what is published, or in a proposal's `environment`; the results of its nodes."""
+        given = environment or {"LAKE_FOLDER": f"{self.warehouse.lake.folder}", "LAKE_SNAPSHOT": "", "LAKE_STAGED": "", "LAKE_SPILL": ""}
+        os.environ |= given
         window = (
             ("--event-time-start", start.isoformat(), "--event-time-end", end.isoformat())
             if command in ("run", "build")
@@ -114,14 +139,12 @@ class ModelHarness:
             "--target-path", str(self.root.parent / "target"), "--log-path", str(self.root / "logs"),
             *window, *more,
         ])  # fmt: skip
-        # dbt-duckdb keeps the file open in this process; in production dbt has a process of its own.
+        # dbt-duckdb keeps its database open in this process.
         DuckDBConnectionManager.close_all_connections()
-        messages = (
-            []
-            if not isinstance(result.result, RunExecutionResult)
-            else [f"{r.node.name}: {r.message}" for r in result.result if r.status in ("error", "fail")]
-        )
+        results = list(result.result) if isinstance(result.result, RunExecutionResult) else []
+        messages = [f"{r.node.name}: {r.message}" for r in results if r.status in ("error", "fail")]
         assert result.success, "\n".join(messages) or result.exception
+        return results
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self.warehouse.query(sql)
@@ -138,7 +161,6 @@ class ModelHarness:
 
 @pytest.fixture(scope="session")
 def dbt_runner() -> dbtRunner:
-    os.environ["DBT_DUCKDB_PATH"] = ":memory:"
     return dbtRunner()
 
 
@@ -162,31 +184,26 @@ def recorded(dbt_runner: dbtRunner, recorded_dbt: Any) -> Any:
     """What dbt executes for windows of each length, recorded when it is first needed."""
     reference = recorded_dbt.REFERENCE
 
-    def make(path: Path) -> None:
-        """A warehouse whose models were built of one hit, and then of none."""
-        harness = ModelHarness(path.parent, dbt_runner)
+    def make(root: Path) -> None:
+        """A lake whose models were built of one hit, and then of none."""
+        harness = ModelHarness(root, dbt_runner)
         when = datetime(reference.year, reference.month, reference.day, 10, tzinfo=UTC)
         key = harness.deliver([record(when)])
         harness.build(reference, reference + timedelta(days=1))
-        harness.dbt("run", reference, reference + timedelta(days=1), "--select", "tag:live")
         (harness.archive.root / key).unlink()
         harness.warehouse.load(
             harness.archive, *load_window(Window(reference, reference + timedelta(days=1))), remove=[key]
         )
         harness.build(reference, reference + timedelta(days=1))
-        with duckdb.connect(f"{path}") as connection:
-            for table in (
-                *MODELS,
-                "raw.load_history",
-                "raw.build_history",
-                "raw.event_date_changes",
-                "raw.archives",
-                "events.user_agents",
-            ):
-                connection.execute(f"delete from {table}")
+        with harness.warehouse.lake.catalog.change("forget") as change:
+            change.replace("events.user_agents", [None], [])
+            for table in ("load_history", "build_history", "event_date_changes", "archives", "publications"):
+                change.connection.execute(f"delete from clickstream_{table}")
 
-    def build(path: Path, start: date, end: date, select: Sequence[str]) -> None:
-        ModelHarness(path.parent, dbt_runner).dbt("run", start, end, "--select", *select)
+    def build(root: Path, start: date, end: date, select: Sequence[str]) -> Path:
+        """Build with dbt in the lake of `root`; returns the folder in which it was staged."""
+        with ModelHarness(root, dbt_runner).staged(start, end, select) as proposal:
+            return Path(proposal.environment["LAKE_STAGED"])
 
     return recorded_dbt.RecordedDbt(make, build)
 

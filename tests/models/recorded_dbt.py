@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from importlib.metadata import version
@@ -23,12 +23,16 @@ import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from filelock import FileLock
 
+from ingestion_platform.resources.duckdb.lake import Lake
+from ingestion_platform.resources.duckdb.proposal import show_lake
+
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "dbt_models"
 REFERENCE = date(2033, 2, 3)
 """The first date of a recorded window: far from every date that the models name themselves."""
 
-_DATE = re.compile(r"\b(20[23]\d-\d\d-\d\d)\b")
+_DATE = re.compile(r"(?<!\d)(20[23]\d-\d\d-\d\d)(?!\d)")
+_STAGED = "{staged}"
 _COMMENT = re.compile(r"^/\*.*?\*/\s*", re.S)
 
 
@@ -42,7 +46,7 @@ def fingerprint() -> str:
         for path in PROJECT.rglob("*")
         if path.suffix in (".sql", ".yml") and not {"target", "logs"} & {*path.relative_to(PROJECT).parts}
     ]
-    for path in sorted([*sources, Path(__file__), *(ROOT / "platform" / "resources" / "duckdb").glob("*.py")]):
+    for path in sorted([*sources, Path(__file__), *(ROOT / "platform" / "resources").glob("*/*.py")]):
         digest.update(f"{path.relative_to(ROOT)}".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -64,10 +68,10 @@ def recording() -> Iterator[list[tuple[str, str]]]:
         DuckDBConnectionManager.add_query = original  # type: ignore[method-assign]
 
 
-def replacements(executed: Sequence[tuple[str, str]]) -> list[str]:
-    """Of what dbt executed, the statements that write rows: views and tables are there already."""
-    bare = [_COMMENT.sub("", sql) for name, sql in executed if name.startswith("model.")]
-    return [sql for sql in bare if sql.lower().startswith("delete from")]
+def of_models(executed: Sequence[tuple[str, str]], staged: Path) -> list[str]:
+    """Of what dbt executed, the statements that make views, and rows and files for the models; where they are staged is left open."""
+    bare = [_COMMENT.sub("", sql).strip() for name, sql in executed if name.startswith("model.")]
+    return [sql.replace(f"{staged}", _STAGED) for sql in bare if sql.lower().startswith(("create", "alter", "copy", "drop"))]
 
 
 def moved(sql: str, days: int) -> str:
@@ -76,10 +80,10 @@ def moved(sql: str, days: int) -> str:
 
 
 class RecordedDbt:
-    """Rebuilds windows in warehouses that were copied from `template`, in which everything has been built once."""
+    """Builds windows in lakes that were copied from `template`, in which everything has been built once."""
 
     def __init__(
-        self, make_template: Callable[[Path], None], build_with_dbt: Callable[[Path, date, date, Sequence[str]], None]
+        self, make_template: Callable[[Path], None], build_with_dbt: Callable[[Path, date, date, Sequence[str]], Path]
     ) -> None:
         self._folder = ROOT / "build" / "recorded-dbt" / fingerprint()
         self._make_template = make_template
@@ -87,29 +91,31 @@ class RecordedDbt:
         self._known: dict[tuple[int, tuple[str, ...]], list[str]] = {}
 
     def template(self) -> Path:
-        """A warehouse without rows in which every table and view of the models exists."""
-        path = self._folder / "warehouse.duckdb"
+        """The folder of a lake without rows in which every table of the models exists."""
+        path = self._folder / "template"
         with self._lock():
             if not path.exists():
                 for others in self._folder.parent.glob("*"):
-                    if others != self._folder:
+                    if others != self._folder and others.is_dir():
                         shutil.rmtree(others, ignore_errors=True)
-                making = self._folder / "making" / "warehouse.duckdb"
-                shutil.rmtree(making.parent, ignore_errors=True)
-                making.parent.mkdir(parents=True)
+                making = self._folder / "making"
+                shutil.rmtree(making, ignore_errors=True)
+                making.mkdir(parents=True)
                 self._make_template(making)
                 making.replace(path)
         return path
 
-    def run(self, warehouse: Path, start: date, end: date, select: Sequence[str]) -> None:
-        """Rebuild [start, end) of what `select` matches in `warehouse`."""
+    def run(self, lake: Lake, environment: Mapping[str, str], start: date, end: date, select: Sequence[str]) -> None:
+        """Build [start, end) of what `select` matches in the proposal that `environment` describes."""
         statements = self.statements((end - start).days, tuple(select))
         # Planning is most of the work on these few rows, and more threads only wait for each other.
-        with duckdb.connect(f"{warehouse}", config={"preserve_insertion_order": False, "threads": 1}) as connection:
+        with duckdb.connect(config={"preserve_insertion_order": False, "threads": 1}) as connection:
+            show_lake(connection, lake, lake.catalog.snapshot(int(environment["LAKE_SNAPSHOT"])))
+            for schema in ("staging", "events", "stats"):
+                connection.execute(f"create schema if not exists {schema}")
             for statement in statements:
-                connection.execute("begin")
-                connection.execute(moved(statement, (start - REFERENCE).days))
-                connection.execute("commit")
+                moved_statement = moved(statement, (start - REFERENCE).days)
+                connection.execute(moved_statement.replace(_STAGED, environment["LAKE_STAGED"]))
 
     def statements(self, length: int, select: tuple[str, ...]) -> list[str]:
         """What dbt executes for a window of `length` dates that begins on REFERENCE."""
@@ -125,13 +131,9 @@ class RecordedDbt:
         return self._known[length, select]
 
     def _record(self, length: int, select: Sequence[str]) -> list[str]:
-        # The catalog of a DuckDB file has the file's name, and the statements name it.
-        warehouse = self._folder / "recording" / "warehouse.duckdb"
-        warehouse.parent.mkdir(exist_ok=True)
-        shutil.copy(self._folder / "warehouse.duckdb", warehouse)
         with recording() as executed:
-            self._build_with_dbt(warehouse, REFERENCE, REFERENCE + timedelta(days=length), select)
-        return replacements(executed)
+            staged = self._build_with_dbt(self._folder / "template", REFERENCE, REFERENCE + timedelta(days=length), select)
+        return of_models(executed, staged)
 
     def _lock(self) -> FileLock:
         self._folder.mkdir(parents=True, exist_ok=True)

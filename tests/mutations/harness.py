@@ -16,7 +16,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dagster import DagsterInstance
 
 from ingestion_platform import settings
 from ingestion_platform.assets.checks import StatisticsChecks
@@ -61,9 +60,8 @@ class Laboratory:
         shutil.copytree(MODELS_DIR, self.project, ignore=shutil.ignore_patterns("target", "logs", ".user.yml"))
         self.warehouse = self.bench.warehouse
         self.settings = settings.read({"DATA_DIR": f"{root}"})
-        environment = {"INGEST_ENV": "local", "DBT_DUCKDB_PATH": f"{self.warehouse.path}"}
-        self.dbt = DbtProject(environment, root / "dbt", self.project)
-        self._kept = root / "built.duckdb"
+        self.dbt = DbtProject({"INGEST_ENV": "local"}, root / "dbt", self.project)
+        self._kept = root / "built"
 
     def prepare(self) -> Outcome:
         """Write the archive, load it, and build everything with the models as they are."""
@@ -74,34 +72,38 @@ class Laboratory:
         self.warehouse.parse_user_agents(*self.window)
         self.dbt.prepare()
         self.manifest: Mapping[str, Any] = json.loads((self.project / "target" / "manifest.json").read_bytes())
-        head = self.warehouse.latest_load_id()
         outcome = self.replay(["tag:daily"])
-        self.warehouse.record_build([name.partition(".")[2] for name in bench.MODELS], *self.window, head)
-        shutil.copy(self.warehouse.path, self._kept)
+        shutil.copytree(self.warehouse.lake.folder, self._kept)
         return outcome
 
     def replay(self, select: list[str]) -> Outcome:
         """Build `select` for all dates with dbt's tests, check, and publish what nothing speaks against, as a run does."""
-        results = self.dbt.build(
-            [*select, "--exclude", "tag:live", "--exclude-resource-type", "unit_test"], self.window, lambda _: None
-        )
-        failed = [result for result in results if result.status in ("error", "fail")]
-        if failed:
-            names = tuple(dict.fromkeys(_name(result) for result in failed))
-            return Outcome(names, tuple(" ".join(result.message.split())[:300] for result in failed), ())
-        with DagsterInstance.ephemeral() as instance:
-            checks = StatisticsChecks(ExpectedResults())
-            refusals = checks.evaluate(instance, self.warehouse, self.settings, self.window).refusals
-        if refusals:
-            return Outcome(tuple(refusals), tuple(refusals.values()), ())
-        return Outcome((), (), tuple(self.warehouse.publish(self.published, *self.window)))
+        relations = {name.partition(".")[2]: name for name in bench_of_models.MODELS}
+        with self.warehouse.propose(relations, self.window) as proposal:
+            results = self.dbt.build(
+                [*select, "--exclude", "tag:live", "--exclude-resource-type", "unit_test"],
+                self.window,
+                lambda _: None,
+                proposal.environment,
+            )
+            failed = [result for result in results if result.status in ("error", "fail")]
+            if failed:
+                names = tuple(dict.fromkeys(_name(result) for result in failed))
+                return Outcome(names, tuple(" ".join(result.message.split())[:300] for result in failed), ())
+            refusals = StatisticsChecks(ExpectedResults()).audit(proposal, self.settings, self.window).refusals
+            if refusals:
+                return Outcome(tuple(refusals), tuple(refusals.values()), ())
+            built = [result.name for result in results if result.name in relations]
+            proposal.publish(built, self.warehouse.latest_load_id())
+        return Outcome((), (), tuple(self.warehouse.export(self.published, *self.window)))
 
     def try_out(self, mutation: Any) -> Outcome:
         """What becomes of a replay whose models have this defect."""
         file = self.project / mutation.file
         sound = file.read_text(encoding="utf-8")
         assert sound.count(mutation.old) == 1, f"{mutation.file} has {sound.count(mutation.old)} times: {mutation.old}"
-        shutil.copy(self._kept, self.warehouse.path)
+        shutil.rmtree(self.warehouse.lake.folder)
+        shutil.copytree(self._kept, self.warehouse.lake.folder)
         file.write_text(sound.replace(mutation.old, mutation.new), encoding="utf-8")
         try:
             return self.replay([f"{name}+" for name in self.made_from(mutation.file)])

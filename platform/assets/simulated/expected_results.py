@@ -16,7 +16,7 @@ from ingestion_platform.assets.partition_checks import PartitionCheck
 from ingestion_platform.assets.simulated.expected_statistics import Statistics
 from ingestion_platform.assets.volume import SeparateHits
 from ingestion_platform.dates import ONE_DAY, Window, load_window, today
-from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.resources.warehouse import Reader
 from ingestion_platform.settings import Settings
 from simulations.config import DATES_AFTER, HISTORY_TRACKING_PREFIX
 from simulations.truth import ExpectedDate, expected
@@ -61,11 +61,11 @@ class ExpectedResults:
     description = "Simulated dates hold exactly the figures that they must have."
 
     def results(
-        self, warehouse: Warehouse, settings: Settings, window: Window
+        self, reader: Reader, settings: Settings, window: Window
     ) -> tuple[list[PartitionCheck], SeparateHits]:
         # A date some of whose objects are not loaded yet is left out.
         loaded_before = min(load_window(window).end, today() + ONE_DAY)
-        compared = differences(warehouse, settings.truth_folder, window, loaded_before, settings.partitions_start)
+        compared = differences(reader, settings.truth_folder, window, loaded_before, settings.partitions_start)
         hits = SeparateHits(HISTORY_TRACKING_PREFIX, compared.keys())
         return [_result(day, compared.get(day)) for day in window.days], hits
 
@@ -79,7 +79,7 @@ def _result(day: date, lines: list[str] | None) -> PartitionCheck:
     return PartitionCheck(day, not lines, description, {"compared": True, "figures that differ": len(lines)})
 
 
-def modelled_figures(warehouse: Warehouse, window: Window) -> Figures:
+def modelled_figures(reader: Reader, window: Window) -> Figures:
     """What the marts hold of simulated history, by event date and tracking id; revenue as {currency: amount}."""
     bounds = [*window, f"{HISTORY_TRACKING_PREFIX}%"]
     modelled: Figures = {}
@@ -87,21 +87,21 @@ def modelled_figures(warehouse: Warehouse, window: Window) -> Figures:
     def figures(day: date, tracking_id: str) -> dict[str, Any]:
         return modelled.setdefault((day, tracking_id), {**_ZERO, "revenue": {}})
 
-    for day, tracking_id, hits, sessions, clients in warehouse.query(_LOGS_SQL, bounds):
+    for day, tracking_id, hits, sessions, clients in reader.query(_LOGS_SQL, bounds):
         figures(day, tracking_id).update(hits=hits, sessions=sessions, clients=clients)
-    for day, tracking_id, hits in warehouse.query(_SESSIONS_SQL, bounds):
+    for day, tracking_id, hits in reader.query(_SESSIONS_SQL, bounds):
         figures(day, tracking_id)["session_hits"] = int(hits)
-    for day, tracking_id, currency, purchases, revenue in warehouse.query(_PURCHASES_SQL, bounds):
+    for day, tracking_id, currency, purchases, revenue in reader.query(_PURCHASES_SQL, bounds):
         entry = figures(day, tracking_id)
         entry["purchases"] += purchases
         entry["revenue"][currency] = Decimal(revenue or 0)
-    for day, tracking_id, duplicates in warehouse.query(_DUPLICATES_SQL, bounds):
+    for day, tracking_id, duplicates in reader.query(_DUPLICATES_SQL, bounds):
         figures(day, tracking_id)["duplicates"] = duplicates
     return modelled
 
 
 def differences(
-    warehouse: Warehouse, folder: Path, window: Window, loaded_before: date, first: date
+    reader: Reader, folder: Path, window: Window, loaded_before: date, first: date
 ) -> dict[date, list[str]]:
     """The dates that could be compared, each with one line for every figure that differs.
 
@@ -121,7 +121,7 @@ def differences(
     ]
     if not truth:
         return {}
-    modelled, statistics = modelled_figures(warehouse, window), Statistics(warehouse, window)
+    modelled, statistics = modelled_figures(reader, window), Statistics(reader, window)
     return {day.day: [*_compare(day, modelled), *statistics.differences(day)] for day in truth}
 
 

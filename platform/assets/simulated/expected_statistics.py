@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from ingestion_platform.dates import Window
-from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.resources.warehouse import Reader
 from simulations.config import HISTORY_TRACKING_PREFIX
 from simulations.figures_by_hour import PERIODS, WHOLE_DAY
 from simulations.truth import ExpectedDate
@@ -40,16 +40,16 @@ where event_date >= ? and event_date < ? and tracking_id like ?
 class Statistics:
     """What the warehouse's statistics say of simulated history."""
 
-    def __init__(self, warehouse: Warehouse, window: Window) -> None:
+    def __init__(self, reader: Reader, window: Window) -> None:
         self.overview: dict[tuple[date, str, str], dict[str, Any]] = {}
         self.revenue: dict[tuple[date, str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
         bounds = [*window, f"{HISTORY_TRACKING_PREFIX}%"] * 2
-        for day, tracking_id, period, whole, *figures in warehouse.query(
+        for day, tracking_id, period, whole, *figures in reader.query(
             _SQL.format(name="overview", columns=", ".join(OVERVIEW)), bounds
         ):
             place = WHOLE_DAY if whole else f"{period:%H}"
             self.overview[day, tracking_id, place] = dict(zip(OVERVIEW, figures, strict=True))
-        for day, tracking_id, period, whole, currency, *figures in warehouse.query(
+        for day, tracking_id, period, whole, currency, *figures in reader.query(
             _SQL.format(name="revenue", columns=", ".join(("currency_code", *REVENUE))), bounds
         ):
             place = WHOLE_DAY if whole else f"{period:%H}"

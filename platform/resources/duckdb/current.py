@@ -7,14 +7,16 @@ opens it sees the newest; nobody waits, and nothing that a reader does keeps any
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
 from collector.durable import staged_path
 from ingestion_platform.resources.duckdb.lake import Lake
 from ingestion_platform.resources.duckdb.views import show, show_ledger, select_files
-from ingestion_platform.resources.lake.catalog import Snapshot
+from ingestion_platform.resources.lake.contents import Snapshot
 from ingestion_platform.resources.warehouse import WarehouseError
 
 _SHOWN = "main.shown_snapshot"
@@ -23,15 +25,30 @@ _FORMAT = 1
 
 def is_current(connection: duckdb.DuckDBPyConnection, lake: Lake) -> bool:
     """Whether the file that `connection` has open as its default shows the newest snapshot of `lake`, from where the lake lies now."""
-    return _shown(connection) == (lake.catalog.head(), f"{lake.folder}", _FORMAT)
+    with lake.catalog.reading() as catalog:
+        return _shown(connection) == _newest(lake, catalog)
 
 
-def _shown(connection: duckdb.DuckDBPyConnection) -> tuple[int, str, int] | None:
+class _Shown(NamedTuple):
+    """What a file shows. Snapshots have numbers, and a lake that was restored from a copy gives them again: the time tells them apart."""
+
+    snapshot_id: int
+    snapshot_time: str
+    folder: str
+    format: int = _FORMAT
+
+
+def _newest(lake: Lake, catalog: sqlite3.Connection) -> _Shown:
+    newest = "select snapshot_id, snapshot_time from ducklake_snapshot order by snapshot_id desc limit 1"
+    return _Shown(*catalog.execute(newest).fetchone(), f"{lake.folder}")
+
+
+def _shown(connection: duckdb.DuckDBPyConnection) -> _Shown | None:
     try:
-        rows = connection.execute(f"select snapshot_id, folder, format from {_SHOWN}").fetchall()
-    except duckdb.CatalogException:
+        rows = connection.execute(f"select * from {_SHOWN}").fetchall()
+        return _Shown(*rows[0]) if rows else None
+    except (duckdb.CatalogException, TypeError):
         return None
-    return rows[0] if rows else None
 
 
 def write_current(lake: Lake, path: Path) -> None:
@@ -40,13 +57,12 @@ def write_current(lake: Lake, path: Path) -> None:
         # The last one tells which views are as they were: to make the live views anew costs more than all others together.
         held = _held(lake, path, temporary)
         with lake.catalog.reading() as ledger, duckdb.connect(f"{temporary}") as connection:
-            snapshot = lake.catalog.snapshot()
+            shown = _newest(lake, ledger)
+            snapshot = lake.catalog.snapshot(shown.snapshot_id)
             _show(connection, snapshot, lake, held)
             show_ledger(connection, ledger)
-            connection.execute(
-                f"create or replace table {_SHOWN} as select ? as snapshot_id, ? as folder, ? as format",
-                [snapshot.snapshot_id, f"{lake.folder}", _FORMAT],
-            )
+            columns = ", ".join(f"? as {name}" for name in shown._fields)
+            connection.execute(f"create or replace table {_SHOWN} as select {columns}", list(shown))
 
 
 def _held(lake: Lake, path: Path, temporary: Path) -> Snapshot | None:
@@ -62,9 +78,10 @@ def _held(lake: Lake, path: Path, temporary: Path) -> Snapshot | None:
             shown = _shown(connection)
     except duckdb.Error:
         shown = None
-    known = {info.snapshot_id for info in lake.catalog.snapshots()}
-    if shown is not None and shown[1:] == (f"{lake.folder}", _FORMAT) and shown[0] in known:
-        return lake.catalog.snapshot(shown[0])
+    with lake.catalog.reading() as catalog:
+        times = dict(catalog.execute("select snapshot_id, snapshot_time from ducklake_snapshot"))
+    if shown is not None and shown == _Shown(shown.snapshot_id, times.get(shown.snapshot_id, ""), f"{lake.folder}"):
+        return lake.catalog.snapshot(shown.snapshot_id)
     temporary.unlink()
     return None
 

@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 
 from collector.durable import make_folder, sync_data, sync_folder
 from ingestion_platform.resources.duckdb.views import literal
-from ingestion_platform.resources.lake.catalog import Catalog, NewFile, Table
+from ingestion_platform.resources.lake.catalog import Catalog
+from ingestion_platform.resources.lake.contents import NewFile, Table
 from ingestion_platform.resources.warehouse import WarehouseError
 
 COPY_OPTIONS = "(format parquet, compression zstd)"

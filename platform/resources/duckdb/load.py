@@ -24,7 +24,7 @@ from ingestion_platform.resources.duckdb.sql import BAD_LINES, LOGS
 from ingestion_platform.resources.duckdb.tables import BAD_LINES as BAD_LINES_TABLE
 from ingestion_platform.resources.duckdb.tables import RAW_LOGS
 from ingestion_platform.resources.duckdb.views import read_files, select_files
-from ingestion_platform.resources.lake.catalog import NewFile, Snapshot
+from ingestion_platform.resources.lake.contents import NewFile, Snapshot
 from ingestion_platform.resources.ledger import changed_dates, ledger_rows
 from ingestion_platform.resources.line_reader import LINE_SCHEMA, LineStream, unreadable
 from ingestion_platform.resources.load_plan import LoadedObjects, LoadTally, Missing, portions

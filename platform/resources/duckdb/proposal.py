@@ -15,7 +15,7 @@ from ingestion_platform.dates import Window
 from ingestion_platform.resources.duckdb.lake import Lake
 from ingestion_platform.resources.duckdb.ledger import LakeLedger
 from ingestion_platform.resources.duckdb.views import published_name, read_files, show, show_ledger, show_published
-from ingestion_platform.resources.lake.catalog import Column, NewFile, Snapshot, Table
+from ingestion_platform.resources.lake.contents import Column, NewFile, Snapshot, Table
 from ingestion_platform.resources.warehouse import Proposal, WarehouseError
 
 PARTITION_COLUMN = "event_date"
@@ -45,10 +45,14 @@ class LakeProposal(Proposal):
             "LAKE_FOLDER": f"{self._lake.folder}",
             "LAKE_SNAPSHOT": f"{self._base}",
             "LAKE_STAGED": f"{self._folder}",
+            "LAKE_SPILL": f"{self._folder / 'spill'}",
         }
 
     @contextmanager
     def reading(self) -> Iterator[None]:
+        if self._held is not None:
+            yield
+            return
         with self._lake.engine() as self._held:
             try:
                 self._show(self._held)
@@ -79,7 +83,8 @@ class LakeProposal(Proposal):
                 change.define_table(table)
                 change.replace(table.name, self._days, files[name])
             for name, sql in (views or {}).items():
-                change.put_view(name, sql)
+                # dbt names its database, and a reader's may have any name.
+                change.put_view(name, sql.replace('"memory".', ""))
             ledger = LakeLedger(change.connection)
             if self._window is not None:
                 ledger.record_build(list(models), *self._window, latest_load_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collector.parameters import PARAMETERS
-from ingestion_platform.resources.lake.catalog import Column, Table
+from ingestion_platform.resources.lake.contents import Column, Table
 
 # Every parameter without an index in its name. DuckDB compares struct fields without regard to case; the protocol's differ.
 # Click ids beside them are younger than the protocol.

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from ingestion_platform.resources.duckdb.tables import LEDGER_VIEWS
-from ingestion_platform.resources.lake.catalog import Column, DataFile, Snapshot, Table
+from ingestion_platform.resources.lake.contents import Column, DataFile, Snapshot, Table
 
 PUBLISHED_SCHEMA = "published"
 """Where a run finds what is published of the tables that it replaces: published.events__logs beside events.logs."""

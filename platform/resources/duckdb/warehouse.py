@@ -124,6 +124,9 @@ class DuckDBWarehouse(Warehouse):
 
     @contextmanager
     def reading(self) -> Iterator[None]:
+        if self._held is not None:
+            yield
+            return
         with self._opened() as self._held:
             try:
                 yield

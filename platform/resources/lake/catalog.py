@@ -19,8 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collector.durable import make_folder
-from ingestion_platform.resources.lake.change import Change
-from ingestion_platform.resources.lake.contents import CatalogError, Snapshot, SnapshotInfo
+from ingestion_platform.resources.lake.change import Change as Change
+from ingestion_platform.resources.lake.contents import CatalogError as CatalogError
+from ingestion_platform.resources.lake.contents import Column as Column
+from ingestion_platform.resources.lake.contents import DataFile as DataFile
+from ingestion_platform.resources.lake.contents import NewFile as NewFile
+from ingestion_platform.resources.lake.contents import Snapshot as Snapshot
+from ingestion_platform.resources.lake.contents import SnapshotInfo as SnapshotInfo
+from ingestion_platform.resources.lake.contents import Table as Table
 from ingestion_platform.resources.lake.draft import Draft
 from ingestion_platform.resources.lake.reading import head, snapshot_of
 from ingestion_platform.resources.lake.schema import VERSION, data_path_of, lay_out
