@@ -56,7 +56,13 @@ class Catalog:
                     f"or move the folder aside {_START}"
                 )
             make_folder(self.folder)
-        with self._connection("rwc") as connection, _transaction(connection, "begin immediate"):
+        with self._connection("rwc") as connection:
+            self._lay_out(connection)
+            # With a log beside the file a reader, however long it reads, does not keep anybody from committing.
+            connection.execute("pragma journal_mode = wal")
+
+    def _lay_out(self, connection: sqlite3.Connection) -> None:
+        with _transaction(connection, "begin immediate"):
             if connection.execute("select count(*) from sqlite_master").fetchone() == (0,):
                 lay_out(connection, data_path_of(self.folder), timestamp())
             else:
@@ -168,7 +174,9 @@ class Catalog:
             "select page_count * page_size from pragma_page_count, pragma_page_size"
         ).fetchone()[0]
         held = self.path.stat().st_size
-        if held < wanted:
+        log = self.path.with_name(f"{FILE_NAME}-wal")
+        # What was committed last may not have reached the file yet.
+        if held < wanted and not (log.exists() and log.stat().st_size):
             raise CatalogError(self._damaged(f"it has {held} of {wanted} bytes"))
         found = connection.execute("select value from ducklake_metadata where key = 'version'").fetchone()
         if found != (VERSION,):
