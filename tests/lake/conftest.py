@@ -16,10 +16,11 @@ from ingestion_platform.resources.lake.contents import Column, NewFile, Table
 class Lake(Catalog):
     """A catalog, and what a run does beside it: write files, and look at them."""
 
-    def write(self, relation: str, day: date | None, name: str, select: str) -> NewFile:
+    def write(
+        self, relation: str, day: date | None, name: str, select: str, partition_column: str | None = "event_date"
+    ) -> NewFile:
         """A Parquet file of this date's rows, not yet in the catalog."""
-        column = self.snapshot().tables[relation].partition_column if self.exists() else None
-        folder = relation.replace(".", "/") + (f"/{column or 'event_date'}={day}" if day else "")
+        folder = relation.replace(".", "/") + (f"/{partition_column}={day}" if partition_column else "")
         path = self.folder / folder / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect() as engine:
