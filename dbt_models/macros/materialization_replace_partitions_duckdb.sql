@@ -9,7 +9,8 @@
 {% materialization replace_partitions, adapter="duckdb" %}
     {%- set relation = this.incorporate(type="view") -%}
     {%- set published = "published." ~ this.schema ~ "__" ~ this.identifier -%}
-    {%- set names = model.columns.keys() | join(", ") -%}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- set columns = columns_in_order_of(existing) | join(", ") -%}
     {%- set paths = [] -%}
 
     {%- if not env_var("LAKE_STAGED", "") or not invocation_args_dict.get("event_time_start") -%}
@@ -36,12 +37,12 @@
     {%- for day in window_days() -%}
         {%- do paths.append("'" ~ env_var("LAKE_STAGED") ~ "/" ~ this.schema ~ "/" ~ this.identifier ~ "/event_date=" ~ day ~ "/rows.parquet'") -%}
         {%- call statement("stage_" ~ day) -%}
-            copy (select {{ names }} from staged where event_date = date '{{ day }}') to {{ paths[-1] }} (format parquet, compression zstd)
+            copy (select {{ columns }} from staged where event_date = date '{{ day }}') to {{ paths[-1] }} (format parquet, compression zstd)
         {%- endcall -%}
     {%- endfor -%}
     {%- call statement("show_staged") -%}
         create or replace view {{ relation.include(database=false) }} as
-        {% if load_cached_relation(this) is not none -%}
+        {% if existing is not none -%}
         select * from {{ published }} where not ({{ in_window() }}) union all by name
         {%- endif %}
         select * from read_parquet([{{ paths | join(", ") }}], hive_partitioning = true, hive_types = {event_date: date})
@@ -53,3 +54,16 @@
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({"relations": [relation]}) }}
 {% endmaterialization %}
+
+{# The model's columns as its published files have them: what it gained stands at their end, and what it lost is null. #}
+{% macro columns_in_order_of(existing) -%}
+    {%- set columns = [] -%}
+    {%- set held = adapter.get_columns_in_relation(existing) if existing is not none else [] -%}
+    {%- for column in held -%}
+        {%- do columns.append(column.name if column.name in model.columns else "cast(null as " ~ column.dtype ~ ") as " ~ column.name) -%}
+    {%- endfor -%}
+    {%- for name in model.columns if name not in held | map(attribute="name") | list -%}
+        {%- do columns.append(name) -%}
+    {%- endfor -%}
+    {{ return(columns) }}
+{%- endmacro %}

@@ -134,9 +134,7 @@ class SimulatedHistory(Protocol):
     name: str
     description: str
 
-    def results(
-        self, reader: Reader, settings: Settings, window: Window
-    ) -> tuple[list[PartitionCheck], SeparateHits]:
+    def results(self, reader: Reader, settings: Settings, window: Window) -> tuple[list[PartitionCheck], SeparateHits]:
         """What the check says of each date of `window`, and the hits that `hit_volume_anomaly` compares with their own past."""
         ...
 

@@ -97,9 +97,7 @@ def odd_hours(counts: HourlyHits, day: date, until: datetime) -> Iterator[OddHou
             yield odd
 
 
-def volume(
-    reader: Reader, window: Window, now: datetime, separate: SeparateHits | None = None
-) -> list[PartitionCheck]:
+def volume(reader: Reader, window: Window, now: datetime, separate: SeparateHits | None = None) -> list[PartitionCheck]:
     """A result for each date of `window`; `now` is in UTC, without a time zone, as in the warehouse."""
     received: dict[date, dict[int, int]] = {}
     apart: dict[date, dict[int, int]] = {}

@@ -127,7 +127,10 @@ class DbtProject:
 
         paths = ["--project-dir", f"{self.project_dir}", "--profiles-dir", f"{self.project_dir}"]
         quiet = ["--log-level", "none", "--log-level-file", "info", "--log-path", f"{target}", "--no-use-colors"]
-        with _environment({**self.environment, **more, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}), _log_errors_unsaid():
+        with (
+            _environment({**self.environment, **more, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}),
+            _log_errors_unsaid(),
+        ):
             try:
                 outcome = dbtRunner(callbacks=[_report(log)]).invoke(
                     [*quiet, *arguments, *paths, "--target-path", f"{target}"]

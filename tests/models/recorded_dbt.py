@@ -68,10 +68,10 @@ def recording() -> Iterator[list[tuple[str, str]]]:
         DuckDBConnectionManager.add_query = original  # type: ignore[method-assign]
 
 
-def of_models(executed: Sequence[tuple[str, str]], staged: Path) -> list[str]:
+def of_models(executed: Sequence[tuple[str, str]], staged: str) -> list[str]:
     """Of what dbt executed, the statements that make views, and rows and files for the models; where they are staged is left open."""
     bare = [_COMMENT.sub("", sql).strip() for name, sql in executed if name.startswith("model.")]
-    return [sql.replace(f"{staged}", _STAGED) for sql in bare if sql.lower().startswith(("create", "alter", "copy", "drop"))]
+    return [sql.replace(staged, _STAGED) for sql in bare if sql.lower().startswith(("create", "alter", "copy", "drop"))]
 
 
 def moved(sql: str, days: int) -> str:
@@ -132,8 +132,10 @@ class RecordedDbt:
 
     def _record(self, length: int, select: Sequence[str]) -> list[str]:
         with recording() as executed:
-            staged = self._build_with_dbt(self._folder / "template", REFERENCE, REFERENCE + timedelta(days=length), select)
-        return of_models(executed, staged)
+            staged = self._build_with_dbt(
+                self._folder / "template", REFERENCE, REFERENCE + timedelta(days=length), select
+            )
+        return of_models(executed, f"{staged}")
 
     def _lock(self) -> FileLock:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-
 from ingestion_platform import settings
 from ingestion_platform.assets.checks import StatisticsChecks
 from ingestion_platform.assets.simulated.expected_results import ExpectedResults

@@ -18,7 +18,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
 
@@ -29,6 +28,8 @@ from ingestion_platform.instance import open_instance
 from ingestion_platform.partitions import range_tags
 from ingestion_platform.resources import environments
 from ingestion_platform.resources.archive import Archive
+from ingestion_platform.resources.duckdb.views import select_files
+from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 from ingestion_platform.settings import PROJECT_DIR, Settings
 from simulations.config import TrafficConfig
 from simulations.history import write_day
@@ -78,12 +79,23 @@ class PlatformHarness:
         """The rows of a query against the warehouse."""
         return environments.warehouse(self.settings).query(sql, parameters)
 
+    def alter(self, relation: str, day: date, select: str) -> None:
+        """Publish what `select` makes of `{rows}`, the rows of one date: behind the platform's back, as a defect in it would."""
+        warehouse = environments.warehouse(self.settings)
+        assert isinstance(warehouse, DuckDBWarehouse)
+        lake = warehouse.lake
+        snapshot = lake.catalog.snapshot()
+        table = snapshot.tables[relation]
+        rows = select_files(table, [file for file in snapshot.files[relation] if file.day == day], lake.folder)
+        with lake.engine() as engine, lake.catalog.change("defect") as change:
+            file = lake.write(engine, select.format(rows=f"({rows})"), table, day)
+            change.replace(relation, [day], [file] if file is not None else [])
+
     def lose_a_row(self, day: date) -> None:
         """Remove a row of `day` from `events.logs`, as a defect in a model would."""
-        with duckdb.connect(f"{self.settings.warehouse_file}") as connection:
-            one = "(select min(log_id) from events.logs where event_date = ?)"
-            (gone,) = connection.execute(f"delete from events.logs where log_id = {one}", [day]).fetchall()
-            assert gone == (1,)
+        before = self.count("events.logs")
+        self.alter("events.logs", day, "from {rows} where log_id <> (select min(log_id) from {rows})")
+        assert self.count("events.logs") == before - 1
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of the models that a reader sees."""

@@ -9,13 +9,13 @@ from collections.abc import Set
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from ingestion_platform.assets.partition_checks import PartitionCheck
 from ingestion_platform.assets.volume import SeparateHits, is_odd, odd_hours, volume
 from ingestion_platform.dates import ONE_DAY, Window
 from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
+from ingestion_platform.resources.lake.contents import Column, Table
 from simulations.config import HISTORY_TRACKING_PREFIX, TrafficConfig
 from simulations.history import write_day
 
@@ -25,26 +25,39 @@ SHOP = "UA-SHOP-1"
 # Few hits at night, many in the evening.
 CURVE = [40, 20, 10, 8, 8, 20, 60, 150, 250, 300, 320, 320, 330, 340, 340, 350, 360, 400, 450, 500, 480, 400, 250, 100]
 
+LOGS = Table(
+    "events.logs",
+    (Column("event_date", "DATE"), Column("event_at", "TIMESTAMP"), Column("tracking_id", "VARCHAR")),
+    "event_date",
+)
+
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> DuckDBWarehouse:
     """A warehouse with the columns of events.logs that the check reads."""
     made = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
     made.create_tables()
-    with duckdb.connect(f"{made.path}") as connection:
-        connection.execute("create table events.logs (event_date date, event_at timestamp, tracking_id varchar)")
+    with made.lake.catalog.change("test") as change:
+        change.define_table(LOGS)
     return made
+
+
+def put(warehouse: DuckDBWarehouse, day: date, select: str) -> None:
+    """Give a date these rows more."""
+    with warehouse.lake.engine() as engine, warehouse.lake.catalog.change("test") as change:
+        file = warehouse.lake.write(engine, select, LOGS, day)
+        change.add([file] if file is not None else [])
 
 
 def fill(warehouse: DuckDBWarehouse, day: date, hits: list[int], tracking_id: str = SHOP) -> None:
     """Give each hour of a date so many hits."""
-    with duckdb.connect(f"{warehouse.path}") as connection:
-        for hour, count in enumerate(hits):
-            at = datetime(day.year, day.month, day.day, hour)
-            connection.execute(
-                "insert into events.logs select ?, ? + to_seconds(n % 3600), ? from range(?) as r (n)",
-                [day, at, tracking_id, count],
-            )
+    hours = ", ".join(f"({hour}, {count})" for hour, count in enumerate(hits))
+    put(
+        warehouse,
+        day,
+        f"select date '{day}' as event_date, timestamp '{day}' + to_hours(hour) + to_seconds(n % 3600) as event_at, "
+        f"'{tracking_id}' as tracking_id from (values {hours}) as t (hour, hits), range(hits) as r (n)",
+    )
 
 
 def result(warehouse: DuckDBWarehouse, now: datetime = LATER, simulated: Set[date] = frozenset()) -> PartitionCheck:
@@ -111,8 +124,8 @@ def test_a_dead_date_is_dead_and_a_date_that_nobody_simulated_is_not(warehouse: 
     assert not result(warehouse, simulated={DAY}).passed, "a simulated date must have its hits"
     for weeks in range(1, 5):
         fill(warehouse, DAY - timedelta(weeks=weeks), CURVE)
-    with duckdb.connect(f"{warehouse.path}") as connection:
-        connection.execute("delete from events.logs where event_date = ?", [DAY])
+    with warehouse.lake.catalog.change("test") as change:
+        change.replace(LOGS.name, [DAY], [])
     assert not result(warehouse).passed
 
 

@@ -60,9 +60,7 @@ class ExpectedResults:
     name = "expected_results"
     description = "Simulated dates hold exactly the figures that they must have."
 
-    def results(
-        self, reader: Reader, settings: Settings, window: Window
-    ) -> tuple[list[PartitionCheck], SeparateHits]:
+    def results(self, reader: Reader, settings: Settings, window: Window) -> tuple[list[PartitionCheck], SeparateHits]:
         # A date some of whose objects are not loaded yet is left out.
         loaded_before = min(load_window(window).end, today() + ONE_DAY)
         compared = differences(reader, settings.truth_folder, window, loaded_before, settings.partitions_start)

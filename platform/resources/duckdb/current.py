@@ -15,7 +15,7 @@ import duckdb
 
 from collector.durable import staged_path
 from ingestion_platform.resources.duckdb.lake import Lake
-from ingestion_platform.resources.duckdb.views import show, show_ledger, select_files
+from ingestion_platform.resources.duckdb.views import select_files, show, show_ledger
 from ingestion_platform.resources.lake.contents import Snapshot
 from ingestion_platform.resources.warehouse import WarehouseError
 

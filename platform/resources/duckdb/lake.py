@@ -1,9 +1,9 @@
 """The lake of a DATA_DIR: where its files lie, how one is written, and a DuckDB in memory that works on it.
 
-    lake/catalog.sqlite                                          what is published (`resources.lake`) and the ledger
-    lake/<schema>/<table>/<column>=<date>/<name>.parquet         data, never changed once it is there
-    lake/staged/<proposal>/<schema>/<table>/...                  what a run builds, until it is published
-    lake/spill/<random>/                                         what does not fit into a process's memory
+lake/catalog.sqlite                                          what is published (`resources.lake`) and the ledger
+lake/<schema>/<table>/<column>=<date>/<name>.parquet         data, never changed once it is there
+lake/staged/<proposal>/<schema>/<table>/...                  what a run builds, until it is published
+lake/spill/<random>/                                         what does not fit into a process's memory
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class Lake:
 
     def __init__(self, folder: Path, memory_limit: str = MEMORY_LIMIT) -> None:
         if _PATTERNS & set(f"{folder}"):
-            raise WarehouseError(f"{folder} has one of {' '.join(sorted(_PATTERNS))} in its name: choose another DATA_DIR")
+            raise WarehouseError(
+                f"{folder} has one of {' '.join(sorted(_PATTERNS))} in its name: choose another DATA_DIR"
+            )
         self.folder = folder
         self.catalog = Catalog(folder)
         self.staged = folder / "staged"
@@ -51,7 +53,11 @@ class Lake:
         """A database in memory, for the block."""
         with self.spill() as spill:
             # Rows have no order; to keep one would load them on a single core.
-            config = {"preserve_insertion_order": False, "memory_limit": self._memory_limit, "temp_directory": f"{spill}"}
+            config = {
+                "preserve_insertion_order": False,
+                "memory_limit": self._memory_limit,
+                "temp_directory": f"{spill}",
+            }
             connection = duckdb.connect(config=config)
             try:
                 yield connection
@@ -78,10 +84,14 @@ class Lake:
     def path(self, table: Table, day: date | None, name: str) -> Path:
         """Where a file of a table's date goes."""
         schema, _, identifier = table.name.partition(".")
-        within = Path(schema, identifier, f"{table.partition_column}={day}" if day is not None else "", f"{name}.parquet")
+        within = Path(
+            schema, identifier, f"{table.partition_column}={day}" if day is not None else "", f"{name}.parquet"
+        )
         return self.folder / within
 
-    def write(self, connection: duckdb.DuckDBPyConnection, select: str, table: Table, day: date | None) -> NewFile | None:
+    def write(
+        self, connection: duckdb.DuckDBPyConnection, select: str, table: Table, day: date | None
+    ) -> NewFile | None:
         """Write what `select` gives as a file of a table's date; None when that is nothing."""
         path = self.path(table, day, uuid4().hex)
         make_folder(path.parent)
@@ -106,7 +116,12 @@ class Lake:
         sync_folder(path.parent)
         footer = pq.read_metadata(path)
         return NewFile(
-            table.name, day, path.relative_to(self.folder).as_posix(), footer.num_rows, path.stat().st_size, footer.serialized_size
+            table.name,
+            day,
+            path.relative_to(self.folder).as_posix(),
+            footer.num_rows,
+            path.stat().st_size,
+            footer.serialized_size,
         )
 
     def remove(self, files: Sequence[NewFile]) -> None:

@@ -111,7 +111,8 @@ class LakeLedger:
         ((number,),) = self._run("select coalesce(max(publication_id), 0) + 1 from clickstream_publications")
         bounds = [f"{window.start}", f"{window.end}"] if window is not None else [None, None]
         self._run(
-            "insert into clickstream_publications values (?, ?, ?, ?, ?)", [number, _now(), json.dumps(list(models)), *bounds]
+            "insert into clickstream_publications values (?, ?, ?, ?, ?)",
+            [number, _now(), json.dumps(list(models)), *bounds],
         )
         return int(number)
 

@@ -71,7 +71,7 @@ class LakeProposal(Proposal):
             return LakeLedger(connection).stale_dates(models, start, end, first)
 
     def publish(self, models: Sequence[str], latest_load_id: int, views: Mapping[str, str] | None = None) -> int:
-        tables = {name: self._table(self._models[name]) for name in models}
+        tables = self._tables(models)
         files = {name: self._moved(table) for name, table in tables.items()}
         said = f"publish {', '.join(models) or 'views'}{f' of {self._window}' if self._window else ''}"
         with self._lake.catalog.change(said) as change:
@@ -100,12 +100,18 @@ class LakeProposal(Proposal):
         """Where dbt stages a date of a model; materialization_replace_partitions has the same."""
         return self._folder.joinpath(*relation.split("."), f"{PARTITION_COLUMN}={day}", "rows.parquet")
 
-    def _table(self, relation: str) -> Table:
-        """The table with the columns of what was staged."""
+    def _tables(self, models: Sequence[str]) -> dict[str, Table]:
+        """The tables with the columns of what was staged."""
+        tables = {}
         with duckdb.connect() as connection:
-            source = read_files([self._path(relation, self._days[0])], None)
-            columns = connection.execute(f"describe select * from {source}").fetchall()
-        return Table(relation, tuple(Column(name, kind) for name, kind, *_ in columns), PARTITION_COLUMN)
+            for name in models:
+                relation = self._models[name]
+                source = read_files([self._path(relation, self._days[0])], None)
+                columns = connection.execute(f"describe select * from {source}").fetchall()
+                tables[name] = Table(
+                    relation, tuple(Column(name, kind) for name, kind, *_ in columns), PARTITION_COLUMN
+                )
+        return tables
 
     def _moved(self, table: Table) -> list[NewFile]:
         """The staged files that have rows, moved to where they stay: nobody knows of them yet."""

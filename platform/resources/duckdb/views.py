@@ -27,7 +27,11 @@ def literal(text: object) -> str:
 def read_files(paths: Sequence[Path], partition_column: str | None) -> str:
     """The call that reads Parquet files; those whose folder is another date than a query's are not even opened."""
     files = ", ".join(map(literal, paths))
-    hive = f"hive_partitioning = true, hive_types = {{{partition_column}: date}}" if partition_column else "hive_partitioning = false"
+    hive = (
+        f"hive_partitioning = true, hive_types = {{{partition_column}: date}}"
+        if partition_column
+        else "hive_partitioning = false"
+    )
     return f"read_parquet([{files}], {hive})"
 
 
@@ -35,7 +39,9 @@ def select_files(table: Table, files: Sequence[DataFile], folder: Path) -> str:
     """The SELECT that a table of `files` is. What an older file lacks of the table's columns is null."""
     parts = [
         f"select {_columns(table, columns)} from {read_files([folder / file.path for file in group], table.partition_column)}"
-        for columns, group in groupby(sorted(files, key=lambda file: (file.columns, file.path)), lambda file: file.columns)
+        for columns, group in groupby(
+            sorted(files, key=lambda file: (file.columns, file.path)), lambda file: file.columns
+        )
     ]
     return " union all ".join(parts) or f"select {_columns(table, ())} where false"
 

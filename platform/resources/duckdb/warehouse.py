@@ -177,4 +177,6 @@ class DuckDBWarehouse(Warehouse):
     def _demand(self) -> None:
         refuse_native(self.path, self.lake)
         if not self.lake.catalog.exists():
-            raise WarehouseError(f"there is no warehouse at {self.path} yet; materialize raw/logs first (make demo does)")
+            raise WarehouseError(
+                f"there is no warehouse at {self.path} yet; materialize raw/logs first (make demo does)"
+            )

@@ -12,6 +12,7 @@ change set it right where the folder has been moved, for the sake of other reade
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -99,7 +100,7 @@ class Catalog:
         """A connection that sees one state of the catalog, and of the ledger in it, for the whole block, and writes nothing."""
         if not self._begun():
             raise CatalogError(f"there is no lake at {self.folder} yet; materialize raw/logs first (make demo does)")
-        with self._connection("rw") as connection:
+        with self._connection("rw" if self._is_writable() else "ro&immutable=1") as connection:
             connection.execute("pragma query_only = on")
             with _transaction(connection, "begin"):
                 self._check(connection)
@@ -126,6 +127,15 @@ class Catalog:
             return self.path.stat().st_size > 0
         except FileNotFoundError:
             return False
+
+    def _has_log(self) -> bool:
+        """Whether what was committed last may not have reached the file yet."""
+        log = self.path.with_name(f"{FILE_NAME}-wal")
+        return log.exists() and log.stat().st_size > 0
+
+    def _is_writable(self) -> bool:
+        """Not so on a disk that is mounted to be read: SQLite cannot make its files beside the catalog there, nor can it change."""
+        return os.access(self.folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids) or self._has_log()
 
     @contextmanager
     def _connection(self, mode: str) -> Iterator[sqlite3.Connection]:
@@ -174,9 +184,7 @@ class Catalog:
             "select page_count * page_size from pragma_page_count, pragma_page_size"
         ).fetchone()[0]
         held = self.path.stat().st_size
-        log = self.path.with_name(f"{FILE_NAME}-wal")
-        # What was committed last may not have reached the file yet.
-        if held < wanted and not (log.exists() and log.stat().st_size):
+        if held < wanted and not self._has_log():
             raise CatalogError(self._damaged(f"it has {held} of {wanted} bytes"))
         found = connection.execute("select value from ducklake_metadata where key = 'version'").fetchone()
         if found != (VERSION,):

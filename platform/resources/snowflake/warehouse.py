@@ -15,9 +15,9 @@ from ingestion_platform.resources.load_plan import LoadTally, missing_objects
 from ingestion_platform.resources.parsed_agents import parse_missing
 from ingestion_platform.resources.published_files import export
 from ingestion_platform.resources.snowflake.connection import SnowflakeAccess, connection, read_access
+from ingestion_platform.resources.snowflake.export import date_writer
 from ingestion_platform.resources.snowflake.ledger import SnowflakeLedger
 from ingestion_platform.resources.snowflake.load import Load, with_row_count_mismatches
-from ingestion_platform.resources.snowflake.export import date_writer
 from ingestion_platform.resources.snowflake.session import Session
 from ingestion_platform.resources.snowflake.user_agents import SnowflakeUserAgents
 from ingestion_platform.resources.warehouse import DayLoad, Progress, Warehouse
