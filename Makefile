@@ -82,7 +82,7 @@ lint-types: $(DEV)
 	@MYPYPATH=build/typing $(BIN)/mypy
 
 lint-sql: $(DEV)
-	@cd dbt_models && DBT_DUCKDB_PATH=:memory: ../$(BIN)/sqlfluff lint models --disable-progress-bar
+	@cd dbt_models && ../$(BIN)/sqlfluff lint models --disable-progress-bar
 
 bench: $(DEV) $(MANIFEST) ## Print the benchmarks (about six minutes)
 	@$(BIN)/python -m benchmarks

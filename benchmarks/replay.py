@@ -135,7 +135,7 @@ def replay(traffic: Traffic, *, again: bool = False) -> Replayed:
     with traffic.data_dir("replay") as root:
         began = time.time()
         cost = _replay(traffic, root)
-        disk = {"warehouse_mb": disk_mb(root / "warehouse.duckdb"), "dagster_mb": disk_mb(root / "dagster")}
+        disk = {"warehouse_mb": disk_mb(root / "lake"), "dagster_mb": disk_mb(root / "dagster")}
         stages = dagster_stages(root / "dagster", began, cost.seconds)
         return Replayed(cost, stages, disk, _replay(traffic, root) if again else None)
 

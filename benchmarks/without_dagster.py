@@ -20,9 +20,10 @@ from typing import Any
 import duckdb
 
 from benchmarks.measure import PROJECT_DIR, BenchmarkError, slowest_first
+from ingestion_platform.assets.manifest import Models
 from ingestion_platform.dates import Window, load_window
+from ingestion_platform.resources.dbt_project import read_manifest
 from ingestion_platform.resources.duckdb import sql as duckdb_sql
-from ingestion_platform.resources.duckdb.tables import TABLES
 from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 from ingestion_platform.resources.folder_archive import FolderArchive
 from ingestion_platform.resources.line_reader import LineStream
@@ -33,17 +34,16 @@ _JSON_COLUMN = re.compile(r"^.* as data,\n", re.MULTILINE)
 
 def type_lines(archive: Path, database: Path, start: date, end: date) -> int:
     """The floor: read and type every line of the arrival dates [start, end) into one table; returns its rows."""
-    insert, found = _JSON_COLUMN.subn("", duckdb_sql.INSERT_LOGS)
+    typed, found = _JSON_COLUMN.subn("", duckdb_sql.LOGS)
     if found != 1:
         raise BenchmarkError(
-            "duckdb_sql.INSERT_LOGS has no line `... as data,`; fix _JSON_COLUMN in benchmarks/without_dagster.py"
+            "duckdb_sql.LOGS has no line `... as data,`; fix _JSON_COLUMN in benchmarks/without_dagster.py"
         )
     source = FolderArchive(archive)
     with duckdb.connect(str(database), config={"preserve_insertion_order": "false"}) as connection:
-        connection.execute(TABLES)
-        connection.execute("alter table raw.logs drop column data")
+        connection.execute("create schema raw")
         connection.register("lines", LineStream(source, source.objects(start, end)).reader())
-        connection.execute(insert)
+        connection.execute(f"create table raw.logs as {typed}")
         return int(connection.execute("select count(*) from raw.logs").fetchall()[0][0])
 
 
@@ -60,15 +60,27 @@ def load_and_build(data_dir: Path, start: date, end: date) -> dict[str, float]:
     warehouse.parse_user_agents(start, end)
     stages["user agents"] = time.perf_counter() - began
     began = time.perf_counter()
-    os.environ |= {"DBT_DUCKDB_PATH": f"{warehouse.path}", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     target = data_dir / "target"
-    outcome = dbtRunner().invoke([
-        "--quiet", "--no-use-colors", "--log-path", f"{target}", "build", "--select", "tag:daily", "--project-dir", f"{_MODELS_DIR}",
-        "--profiles-dir", f"{_MODELS_DIR}", "--target-path", f"{target}",
-        "--event-time-start", f"{start}", "--event-time-end", f"{end}",
-    ])  # fmt: skip
-    if not outcome.success:
-        raise BenchmarkError(f"dbt build failed ({outcome.exception or 'a node did not pass'}); its log is in {target}")
+    models = Models.of(read_manifest())
+    relations = {name: models.relations[name] for name in models.names_of(models.partitioned)}
+    with warehouse.propose(relations, Window(start, end)) as proposal:
+        os.environ |= {**proposal.environment, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+        outcome = dbtRunner().invoke([
+            "--quiet", "--no-use-colors", "--log-path", f"{target}", "build", "--select", "tag:daily", "--project-dir", f"{_MODELS_DIR}",
+            "--profiles-dir", f"{_MODELS_DIR}", "--target-path", f"{target}",
+            "--event-time-start", f"{start}", "--event-time-end", f"{end}",
+        ])  # fmt: skip
+        if not outcome.success:
+            raise BenchmarkError(
+                f"dbt build failed ({outcome.exception or 'a node did not pass'}); its log is in {target}"
+            )
+        views = {
+            f"{result.node.schema}.{result.node.name}": result.node.compiled_code
+            for result in outcome.result
+            if getattr(result.node.config, "materialized", "") == "view"
+        }
+        proposal.add_views(views)
+        proposal.publish(list(relations), warehouse.latest_load_id())
     spent = time.perf_counter() - began
     for result in json.loads((target / "run_results.json").read_text())["results"]:
         kind, _, rest = result["unique_id"].partition(".")

@@ -7,6 +7,8 @@ Command lines add `.env` to the environment first (`collector.env_file`); the en
     PARTITIONS_START       2026-01-01: first date (UTC) that is a partition
     PARTITIONS_PER_RUN     31: dates that one run of a backfill takes at most
     ARCHIVE_RETENTION_DAYS unset: the archive keeps everything; else dates older than so many days are frozen: readable, not replayable
+    KEEP_VERSIONS_DAYS     7: days that what was published stays readable, and can be published again, after it was replaced
+    KEEP_FILES_HOURS       24: hours that files which no kept version needs stay on disk, for who reads or writes them; longer than any run
     COLLECTOR_PORT         8080
     DAGSTER_PORT           3000
     COLLECT_URL            http://127.0.0.1:<COLLECTOR_PORT>/collect
@@ -58,6 +60,8 @@ class Settings(EnvironmentSettings):
     partitions_start: Day = Field(date(2026, 1, 1), alias="PARTITIONS_START")
     partitions_per_run: Annotated[int, whole_number(1, 366)] = Field(31, alias="PARTITIONS_PER_RUN")
     archive_retention_days: Annotated[int, whole_number(1, 36_500)] | None = Field(None, alias="ARCHIVE_RETENTION_DAYS")
+    keep_versions_days: Annotated[int, whole_number(1, 3650)] = Field(7, alias="KEEP_VERSIONS_DAYS")
+    keep_files_hours: Annotated[int, whole_number(1, 8760)] = Field(24, alias="KEEP_FILES_HOURS")
     collector_port: Annotated[int, whole_number(0, 65535)] = Field(8080, alias="COLLECTOR_PORT")
     dagster_port: Annotated[int, whole_number(0, 65535)] = Field(3000, alias="DAGSTER_PORT")
     collect_url: Address = Field(

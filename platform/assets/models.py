@@ -111,12 +111,13 @@ def build(
         )
         if built.failed or not names:
             return built
+        proposal.add_views(built.views)
         counted = [*names, *(_COUNTED_BESIDE_LOGS.values() if "logs" in names else ())]
         with proposal.reading():
             rows = {name: proposal.row_counts(models.relations[name], *window) for name in counted}
             built = replace(built, rows=rows, audit=audit(proposal) if audit is not None else None)
         if not built.error():
-            proposal.publish(names, latest_load_id, built.views)
+            proposal.publish(names, latest_load_id)
     return built
 
 
@@ -133,7 +134,8 @@ def build_views(dbt: DbtProject, warehouse: Warehouse, models: Models, select: S
     with warehouse.propose({}, None) as proposal:
         built = Built(dbt.build(models.selectors([*models.staging, *select]), None, log, proposal.environment))
         if not built.failed:
-            proposal.publish([], warehouse.latest_load_id(), built.views)
+            proposal.add_views(built.views)
+            proposal.publish([], warehouse.latest_load_id())
     return built
 
 

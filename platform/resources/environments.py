@@ -25,7 +25,8 @@ def _bucket(settings: Settings) -> Archive:
 
 
 def _duckdb(settings: Settings) -> Warehouse:
-    from ingestion_platform.resources.duckdb.warehouse import MEMORY_LIMIT, DuckDBWarehouse
+    from ingestion_platform.resources.duckdb.lake import MEMORY_LIMIT
+    from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 
     return DuckDBWarehouse(settings.warehouse_file, memory_limit=settings.duckdb_memory_limit or MEMORY_LIMIT)
 

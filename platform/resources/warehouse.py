@@ -109,11 +109,14 @@ class Proposal(Reader):
     def environment(self) -> Mapping[str, str]:
         """What dbt has to find in its environment to build the proposal."""
 
+    def add_views(self, views: Mapping[str, str]) -> None:
+        """These models are views: their SELECT by schema.name. An engine in which dbt itself has written them has nothing to do."""
+
     @abstractmethod
-    def publish(self, models: Sequence[str], latest_load_id: int, views: Mapping[str, str] | None = None) -> int:
+    def publish(self, models: Sequence[str], latest_load_id: int) -> int:
         """Make public what was built of `models` (names) from everything up to load `latest_load_id`, and note it: all or nothing.
 
-        `views` are SELECTs by schema.name; an engine in which dbt itself writes views passes them over. Returns the publication's number.
+        Returns the publication's number.
         """
 
 

@@ -131,7 +131,8 @@ class ModelHarness:
                 "stg_first_partition",
                 environment=proposal.environment,
             )
-            proposal.publish([], 0, {f"{r.node.schema}.{r.node.name}": r.node.compiled_code for r in results})
+            proposal.add_views({f"{r.node.schema}.{r.node.name}": r.node.compiled_code for r in results})
+            proposal.publish([], 0)
 
     def dbt(
         self, command: str, start: date, end: date, *more: str, environment: Mapping[str, str] | None = None

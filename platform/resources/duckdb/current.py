@@ -15,7 +15,7 @@ import duckdb
 
 from collector.durable import staged_path
 from ingestion_platform.resources.duckdb.lake import Lake
-from ingestion_platform.resources.duckdb.views import select_files, show, show_ledger
+from ingestion_platform.resources.duckdb.views import select_files, show, show_ledger, show_views
 from ingestion_platform.resources.lake.contents import Snapshot
 from ingestion_platform.resources.warehouse import WarehouseError
 
@@ -40,7 +40,8 @@ class _Shown(NamedTuple):
 
 def _newest(lake: Lake, catalog: sqlite3.Connection) -> _Shown:
     newest = "select snapshot_id, snapshot_time from ducklake_snapshot order by snapshot_id desc limit 1"
-    return _Shown(*catalog.execute(newest).fetchone(), f"{lake.folder}")
+    snapshot_id, snapshot_time = catalog.execute(newest).fetchone()
+    return _Shown(snapshot_id, snapshot_time, f"{lake.folder}")
 
 
 def _shown(connection: duckdb.DuckDBPyConnection) -> _Shown | None:
@@ -94,21 +95,7 @@ def _show(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, lake: Lake,
     known = held.views if held is not None else {}
     for name in known.keys() - snapshot.views.keys():
         connection.execute(f"drop view if exists {name}")
-    _show_views(connection, {name: sql for name, sql in snapshot.views.items() if known.get(name) != sql})
-
-
-def _show_views(connection: duckdb.DuckDBPyConnection, views: dict[str, str]) -> None:
-    """Views may read each other: those whose own are not there yet wait for them."""
-    while views:
-        waiting, failure = {}, None
-        for name, sql in views.items():
-            try:
-                show(connection, name, sql)
-            except duckdb.CatalogException as error:
-                waiting[name], failure = sql, error
-        if len(waiting) == len(views):
-            raise WarehouseError(f"{min(waiting)} cannot be shown: {f'{failure}'.splitlines()[0]}")
-        views = waiting
+    show_views(connection, {name: sql for name, sql in snapshot.views.items() if known.get(name) != sql})
 
 
 def refuse_native(path: Path, lake: Lake) -> None:

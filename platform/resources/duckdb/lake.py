@@ -53,7 +53,7 @@ class Lake:
         """A database in memory, for the block."""
         with self.spill() as spill:
             # Rows have no order; to keep one would load them on a single core.
-            config = {
+            config: dict[str, str | bool | int | float | list[str]] = {
                 "preserve_insertion_order": False,
                 "memory_limit": self._memory_limit,
                 "temp_directory": f"{spill}",

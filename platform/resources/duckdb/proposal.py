@@ -14,7 +14,14 @@ from collector.durable import make_folder
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.duckdb.lake import Lake
 from ingestion_platform.resources.duckdb.ledger import LakeLedger
-from ingestion_platform.resources.duckdb.views import published_name, read_files, show, show_ledger, show_published
+from ingestion_platform.resources.duckdb.views import (
+    published_name,
+    read_files,
+    show,
+    show_ledger,
+    show_published,
+    show_views,
+)
 from ingestion_platform.resources.lake.contents import Column, NewFile, Snapshot, Table
 from ingestion_platform.resources.warehouse import Proposal, WarehouseError
 
@@ -33,6 +40,7 @@ class LakeProposal(Proposal):
         self._window = window
         self._after = after
         self._base = lake.catalog.head()
+        self._views: Mapping[str, str] = {}
         self._held: duckdb.DuckDBPyConnection | None = None
         for relation in models.values():
             for day in self._days:
@@ -70,7 +78,11 @@ class LakeProposal(Proposal):
         with self._lake.catalog.reading() as connection:
             return LakeLedger(connection).stale_dates(models, start, end, first)
 
-    def publish(self, models: Sequence[str], latest_load_id: int, views: Mapping[str, str] | None = None) -> int:
+    def add_views(self, views: Mapping[str, str]) -> None:
+        # dbt names its database, and a reader's may have any name.
+        self._views = {name: sql.replace('"memory".', "") for name, sql in views.items()}
+
+    def publish(self, models: Sequence[str], latest_load_id: int) -> int:
         tables = self._tables(models)
         files = {name: self._moved(table) for name, table in tables.items()}
         said = f"publish {', '.join(models) or 'views'}{f' of {self._window}' if self._window else ''}"
@@ -82,9 +94,8 @@ class LakeProposal(Proposal):
             for name, table in tables.items():
                 change.define_table(table)
                 change.replace(table.name, self._days, files[name])
-            for name, sql in (views or {}).items():
-                # dbt names its database, and a reader's may have any name.
-                change.put_view(name, sql.replace('"memory".', ""))
+            for name, sql in self._views.items():
+                change.put_view(name, sql)
             ledger = LakeLedger(change.connection)
             if self._window is not None:
                 ledger.record_build(list(models), *self._window, latest_load_id)
@@ -106,6 +117,8 @@ class LakeProposal(Proposal):
         with duckdb.connect() as connection:
             for name in models:
                 relation = self._models[name]
+                if relation in self._views:
+                    continue
                 source = read_files([self._path(relation, self._days[0])], None)
                 columns = connection.execute(f"describe select * from {source}").fetchall()
                 tables[name] = Table(
@@ -141,6 +154,7 @@ class LakeProposal(Proposal):
                     f"or {PARTITION_COLUMN} > date '{self._days[-1]}' union all by name "
                 )
                 show(connection, relation, (others if relation in snapshot.tables else "") + staged)
+        show_views(connection, self._views)
 
 
 def show_lake(connection: duckdb.DuckDBPyConnection, lake: Lake, snapshot: Snapshot) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ingestion_platform.resources.duckdb.tables import LEDGER_VIEWS
 from ingestion_platform.resources.lake.contents import Column, DataFile, Snapshot, Table
+from ingestion_platform.resources.warehouse import WarehouseError
 
 PUBLISHED_SCHEMA = "published"
 """Where a run finds what is published of the tables that it replaces: published.events__logs beside events.logs."""
@@ -78,6 +79,20 @@ def show(connection: duckdb.DuckDBPyConnection, name: str, select: str) -> None:
     """A view, its schema included, in place of what had its name."""
     connection.execute(f"create schema if not exists {name.partition('.')[0]}")
     connection.execute(f"create or replace view {name} as {select}")
+
+
+def show_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, str]) -> None:
+    """Views may read each other: those whose own are not there yet wait for them."""
+    while views:
+        waiting, failure = {}, None
+        for name, sql in views.items():
+            try:
+                show(connection, name, sql)
+            except duckdb.CatalogException as error:
+                waiting[name], failure = sql, error
+        if len(waiting) == len(views):
+            raise WarehouseError(f"{min(waiting)} cannot be shown: {f'{failure}'.splitlines()[0]}")
+        views = waiting
 
 
 def show_ledger(connection: duckdb.DuckDBPyConnection, ledger: sqlite3.Connection) -> None:

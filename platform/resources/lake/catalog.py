@@ -29,8 +29,8 @@ from ingestion_platform.resources.lake.contents import Snapshot as Snapshot
 from ingestion_platform.resources.lake.contents import SnapshotInfo as SnapshotInfo
 from ingestion_platform.resources.lake.contents import Table as Table
 from ingestion_platform.resources.lake.draft import Draft
-from ingestion_platform.resources.lake.reading import head, snapshot_of
-from ingestion_platform.resources.lake.schema import VERSION, data_path_of, lay_out
+from ingestion_platform.resources.lake.reading import head, snapshot_of, snapshots_of
+from ingestion_platform.resources.lake.schema import VERSION, data_path_of, lay_out, time_text
 
 FILE_NAME = "catalog.sqlite"
 BUSY_SECONDS = 60
@@ -65,7 +65,7 @@ class Catalog:
     def _lay_out(self, connection: sqlite3.Connection) -> None:
         with _transaction(connection, "begin immediate"):
             if connection.execute("select count(*) from sqlite_master").fetchone() == (0,):
-                lay_out(connection, data_path_of(self.folder), timestamp())
+                lay_out(connection, data_path_of(self.folder), time_text(datetime.now(UTC)))
             else:
                 self._check(connection)
                 self._set_data_path(connection)
@@ -83,17 +83,7 @@ class Catalog:
     def snapshots(self) -> list[SnapshotInfo]:
         """Those that are kept, oldest first."""
         with self.reading() as connection:
-            rows = connection.execute(
-                """
-                select snapshot_id, snapshot_time, coalesce(commit_message, '')
-                from ducklake_snapshot
-                left join ducklake_snapshot_changes using (snapshot_id)
-                order by snapshot_id
-                """
-            ).fetchall()
-        return [
-            SnapshotInfo(number, datetime.fromisoformat(at).astimezone(UTC), message) for number, at, message in rows
-        ]
+            return snapshots_of(connection)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -119,7 +109,7 @@ class Catalog:
             self._set_data_path(connection)
             draft = Draft(connection)
             yield Change(draft)
-            draft.finish(message, timestamp())
+            draft.finish(message, time_text(datetime.now(UTC)))
 
     def _begun(self) -> bool:
         """Not so where a process was killed before its first transaction: SQLite then leaves an empty file."""
@@ -213,8 +203,3 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("rollback")
         raise
-
-
-def timestamp() -> str:
-    """Now, as the catalog writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")

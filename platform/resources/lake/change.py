@@ -7,11 +7,12 @@ from collections.abc import Collection, Sequence
 from datetime import date
 
 from ingestion_platform.resources.lake import definitions
-from ingestion_platform.resources.lake.contents import CatalogError, NewFile, Table
+from ingestion_platform.resources.lake.contents import CatalogError, DataFile, NewFile, Table
 from ingestion_platform.resources.lake.draft import Draft
+from ingestion_platform.resources.lake.reading import Shapes
 
-MERGED = "merge_adjacent"
-"""What the changes of a snapshot that only merged files are called: its rows are those of the one before."""
+_MERGED = "merge_adjacent"
+"""What the specification calls it that a snapshot only merged files: its rows are those of the one before."""
 
 _OF_A_DAY = """
     select f.data_file_id, f.begin_snapshot
@@ -20,7 +21,9 @@ _OF_A_DAY = """
     where f.table_id = ? and f.end_snapshot is null and p.partition_value is ?
 """
 _CHANGED = f"""
-    with merged as (select snapshot_id from ducklake_snapshot_changes where changes_made like '{MERGED}:%')
+    with merged as (
+        select snapshot_id from ducklake_snapshot_changes where changes_made = '{_MERGED}:' || :table_id
+    )
     select distinct p.partition_value
     from ducklake_data_file as f
     join ducklake_file_partition_value as p using (data_file_id)
@@ -82,6 +85,36 @@ class Change:
             self._add(table_id, relation, [file for file in files if file.relation == relation])
             self._draft.made(f"inserted_into_table:{table_id}")
             self.connection.execute(_COUNT, {"table_id": table_id})
+
+    def merge(self, table: Table, files: Sequence[DataFile], merged: NewFile) -> bool:
+        """Let one file with the rows of `files`, which are of one date of `table`, take their place; the only thing that a change does.
+
+        Nothing happens, and the answer is no, where one of them is not current any more, or the table has other columns by now.
+        Raises CatalogError for other rows.
+        """
+        if merged.rows != sum(file.rows for file in files) or {(file.relation, file.day) for file in files} != {
+            (merged.relation, merged.day)
+        }:
+            raise CatalogError(f"{merged.path} has not the rows of what it would replace; nothing was changed")
+        table_id = self._table_id(merged.relation)
+        if Shapes(self.connection, table_id).at(self.before) != table.columns:
+            return False
+        ended = [
+            self.connection.execute(
+                "update ducklake_data_file set end_snapshot = ? where data_file_id = ? and end_snapshot is null",
+                [self._draft.number, file.file_id],
+            ).rowcount
+            for file in files
+        ]
+        if not all(ended):
+            self.connection.execute(
+                "update ducklake_data_file set end_snapshot = null where end_snapshot = ?", [self._draft.number]
+            )
+            return False
+        self._add(table_id, merged.relation, [merged])
+        self._draft.made(f"{_MERGED}:{table_id}")
+        self.connection.execute(_COUNT, {"table_id": table_id})
+        return True
 
     def published_since(
         self, snapshot_id: int, relations: Collection[str], days: Collection[date]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 
 from ingestion_platform.resources.lake.columns import Node, tree, type_text
-from ingestion_platform.resources.lake.contents import CatalogError, Column, DataFile, Snapshot, Table
+from ingestion_platform.resources.lake.contents import CatalogError, Column, DataFile, Snapshot, SnapshotInfo, Table
 
 _VALID = "begin_snapshot <= :at and (end_snapshot is null or end_snapshot > :at)"
 
@@ -17,6 +17,19 @@ def head(connection: sqlite3.Connection) -> int:
     """The newest snapshot."""
     found: tuple[int] = connection.execute("select max(snapshot_id) from ducklake_snapshot").fetchone()
     return found[0]
+
+
+def snapshots_of(connection: sqlite3.Connection) -> list[SnapshotInfo]:
+    """Those that are kept, oldest first."""
+    rows = connection.execute(
+        """
+        select snapshot_id, snapshot_time, coalesce(commit_message, '')
+        from ducklake_snapshot
+        left join ducklake_snapshot_changes using (snapshot_id)
+        order by snapshot_id
+        """
+    )
+    return [SnapshotInfo(number, datetime.fromisoformat(at).astimezone(UTC), said) for number, at, said in rows]
 
 
 def snapshot_of(connection: sqlite3.Connection, at: int | None = None) -> Snapshot:

@@ -7,6 +7,7 @@ three years of dates has 15,000 current files and many more that were replaced.
 from __future__ import annotations
 
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -81,3 +82,8 @@ def lay_out(connection: sqlite3.Connection, data_path: str, now: str) -> None:
 def data_path_of(folder: Path) -> str:
     """How the catalog writes the lake's folder: whole, since readers resolve a relative one against where they happen to run."""
     return f"{folder.absolute().as_posix()}/"
+
+
+def time_text(moment: datetime) -> str:
+    """A moment as the catalog writes it; texts are in the order of moments."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")

@@ -1,0 +1,35 @@
+"""What keeps the embedded warehouse's lake in order, in one go: never in a run's way, and killed in the middle it goes on the next time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ingestion_platform.resources.duckdb.lake import Lake
+from ingestion_platform.resources.duckdb.views import select_files
+from ingestion_platform.resources.lake.catalog import DataFile, NewFile, Table
+from ingestion_platform.resources.lake.housekeeping import Removed, delete_scheduled, expire, merge, remove_orphans
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was done: how many files there are less by merging, snapshots forgotten, and files deleted."""
+
+    merged: int
+    expired: int
+    deleted: Removed
+    orphans: Removed
+
+
+def keep_house(lake: Lake, keep: timedelta, grace: timedelta, now: datetime) -> Kept:
+    """Merge small files, forget what was replaced more than `keep` ago, delete what nothing has needed for `grace`."""
+
+    def write(table: Table, files: Sequence[DataFile]) -> NewFile | None:
+        return lake.write(engine, select_files(table, files, lake.folder), table, files[0].day)
+
+    with lake.engine() as engine:
+        merged = merge(lake.catalog, write)
+    expired = expire(lake.catalog, keep, now)
+    deleted = delete_scheduled(lake.catalog, grace, now)
+    return Kept(merged, expired, deleted, remove_orphans(lake.catalog, grace, now))
