@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -31,6 +32,18 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_files(paths: Collection[Path]) -> None:
+    """Make files that were written, and their names, durable: many at a time, which a disk does in the time of a few."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(_sync_file, paths))
+        list(pool.map(sync_folder, {above for path in paths for above in (path.parent, path.parent.parent)}))
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        sync_data(file.fileno())
 
 
 def make_folder(folder: Path) -> None:

@@ -9,7 +9,6 @@ lake/spill/<random>/                                         what does not fit i
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from uuid import uuid4
 import duckdb
 import pyarrow.parquet as pq
 
-from collector.durable import make_folder, sync_data, sync_folder
+from collector.durable import make_folder, sync_files
 from ingestion_platform.resources.duckdb.views import literal
 from ingestion_platform.resources.lake.catalog import Catalog
 from ingestion_platform.resources.lake.contents import NewFile, Table
@@ -94,7 +93,7 @@ class Lake:
     ) -> NewFile | None:
         """Write what `select` gives as a file of a table's date; None when that is nothing."""
         path = self.path(table, day, uuid4().hex)
-        make_folder(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             connection.execute(f"copy ({select}) to {literal(path)} {COPY_OPTIONS}")
             new = self.described(path, table, day)
@@ -104,16 +103,11 @@ class Lake:
         if not new.rows:
             path.unlink()
             return None
+        sync_files([path])
         return new
 
     def described(self, path: Path, table: Table, day: date | None) -> NewFile:
-        """A file that was written, made durable, as the catalog notes it."""
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            sync_data(descriptor)
-        finally:
-            os.close(descriptor)
-        sync_folder(path.parent)
+        """A file that was written, as the catalog notes it."""
         footer = pq.read_metadata(path)
         return NewFile(
             table.name,

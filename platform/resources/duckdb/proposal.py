@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from collector.durable import make_folder
+from collector.durable import sync_files
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.duckdb.lake import Lake
 from ingestion_platform.resources.duckdb.ledger import LakeLedger
@@ -45,7 +45,7 @@ class LakeProposal(Proposal):
         for relation in models.values():
             for day in self._days:
                 # dbt's COPY makes no folders.
-                make_folder(self._path(relation, day).parent)
+                self._path(relation, day).parent.mkdir(parents=True, exist_ok=True)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -85,11 +85,12 @@ class LakeProposal(Proposal):
     def publish(self, models: Sequence[str], latest_load_id: int) -> int:
         tables = self._tables(models)
         files = {name: self._moved(table) for name, table in tables.items()}
+        sync_files([self._lake.folder / file.path for moved in files.values() for file in moved])
         said = f"publish {', '.join(models) or 'views'}{f' of {self._window}' if self._window else ''}"
         with self._lake.catalog.change(said) as change:
-            moved = change.published_since(self._base, [table.name for table in tables.values()], self._days)
-            if moved:
-                relation, day = moved[0]
+            others = change.published_since(self._base, [table.name for table in tables.values()], self._days)
+            if others:
+                relation, day = others[0]
                 raise WarehouseError(f"another run published {relation} of {day} meanwhile; run again")
             for name, table in tables.items():
                 change.define_table(table)
@@ -132,7 +133,7 @@ class LakeProposal(Proposal):
         for day in self._days:
             staged = self._path(table.name, day)
             path = self._lake.path(table, day, self._folder.name)
-            make_folder(path.parent)
+            path.parent.mkdir(parents=True, exist_ok=True)
             staged.replace(path)
             file = self._lake.described(path, table, day)
             if file.rows:
