@@ -304,7 +304,7 @@ with lake.engine() as engine:
 def test_killed_at_any_moment(tmp_path: Path) -> None:
     """While it writes, publishes, merges, forgets and deletes: no file is lost, and none is left for good."""
     catalog = Catalog(tmp_path / "lake")
-    for i in range(10):
+    for i in range(6):
         process = subprocess.Popen(
             [sys.executable, "-c", WORKER, f"{catalog.folder}"],
             stdout=subprocess.PIPE,
@@ -312,7 +312,7 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
             text=True,
         )
         assert process.stdout.readline() == "ready\n", process.communicate()[1]
-        time.sleep(0.05 + 0.037 * i)
+        time.sleep(0.05 + 0.061 * i)
         process.send_signal(signal.SIGKILL)
         errors = process.communicate()[1]
         assert process.returncode == -signal.SIGKILL, errors

@@ -19,11 +19,14 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
+
+from ingestion_platform.resources.duckdb.housekeeping import keep_house
+from ingestion_platform.resources.duckdb.lake import Lake
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = Path(__file__).with_name("readers-requirements.txt")
@@ -167,20 +170,46 @@ def expected(lake, relation: str, at: int, without: tuple[str, ...] = ()) -> dic
     return {"columns": [list(column) for column in columns], "rows": sorted(map(repr, rows))}
 
 
-def test_duckdb_reads_every_table_at_every_snapshot(filled, read) -> None:
-    """Names, types and rows, the evolved ones too; counting, and leaving out files of other dates, gives the same."""
-    wanted = {
-        f"{relation}@{info.snapshot_id}": expected(filled, relation, info.snapshot_id)
-        for info in filled.snapshots()
-        for relation in filled.snapshot(info.snapshot_id).tables
+def all_that_is_kept(lake) -> dict[str, dict]:
+    """What table@snapshot has to give, for each."""
+    return {
+        f"{relation}@{info.snapshot_id}": expected(lake, relation, info.snapshot_id)
+        for info in lake.snapshots()
+        for relation in lake.snapshot(info.snapshot_id).tables
     }
-    found = dict(zip(wanted, read(filled.folder, "duckdb", *wanted), strict=True))
-    assert sum(len(table["rows"]) for table in wanted.values()) > 800
+
+
+def check_with_duckdb(read, lake, wanted: dict[str, dict]) -> None:
+    found = dict(zip(wanted, read(lake.folder, "duckdb", *wanted), strict=True))
     for table, tells in wanted.items():
         assert {key: found[table][key] for key in tells} == tells, table
         assert found[table]["count"] == len(tells["rows"])
         if table.startswith("events.hits"):
             assert found[table]["second"] == sum("datetime.date(2026, 1, 2)" in row for row in tells["rows"])
+
+
+def test_duckdb_reads_every_table_at_every_snapshot(filled, read) -> None:
+    """Names, types and rows, the evolved ones too; counting, and leaving out files of other dates, gives the same."""
+    wanted = all_that_is_kept(filled)
+    assert sum(len(table["rows"]) for table in wanted.values()) > 800
+    check_with_duckdb(read, filled, wanted)
+
+
+def test_duckdb_reads_what_housekeeping_leaves(filled, read) -> None:
+    """Small files of a date merged, older versions forgotten and their files gone: the same rows, and nothing dangling."""
+    before = {name: expected(filled, name, filled.head())["rows"] for name in filled.snapshot().tables}
+    lake, later = Lake(filled.folder), datetime.now(UTC) + timedelta(days=30)
+    assert keep_house(lake, timedelta(days=60), timedelta(0), later).merged == 1
+    assert (filled.head(), len(filled.snapshots())) == (7, 8)
+    check_with_duckdb(read, filled, all_that_is_kept(filled))
+    assert keep_house(lake, timedelta(0), timedelta(0), later).deleted.files > 3
+    wanted = all_that_is_kept(filled)
+    assert {name.partition("@")[0]: table["rows"] for name, table in wanted.items()} == before
+    check_with_duckdb(read, filled, wanted)
+    assert (
+        read(filled.folder, "polars", "raw.logs", "request")["rows"]
+        == expected(filled, "raw.logs", 7, ("request",))["rows"]
+    )
 
 
 def test_duckdb_reads_a_folder_that_was_moved(filled, read, tmp_path: Path) -> None:

@@ -16,20 +16,30 @@ _MERGED = "merge_adjacent"
 
 _OF_A_DAY = """
     select f.data_file_id, f.begin_snapshot
-    from ducklake_data_file as f
-    left join ducklake_file_partition_value as p using (data_file_id)
-    where f.table_id = ? and f.end_snapshot is null and p.partition_value is ?
+    from ducklake_file_partition_value as p
+    join ducklake_data_file as f using (data_file_id)
+    where p.table_id = ? and p.partition_value = ? and f.end_snapshot is null
+"""
+_OF_NO_DAY = """
+    select data_file_id, begin_snapshot
+    from ducklake_data_file
+    where table_id = ? and end_snapshot is null and partition_id is null
 """
 _CHANGED = f"""
-    with merged as (
-        select snapshot_id from ducklake_snapshot_changes where changes_made = '{_MERGED}:' || :table_id
+    with merged as (select snapshot_id from ducklake_snapshot_changes where changes_made like '{_MERGED}:%'),
+    files as (
+        select data_file_id, table_id, begin_snapshot as snapshot_id
+        from ducklake_data_file
+        where begin_snapshot > :since and begin_snapshot <= :before
+        union all
+        select data_file_id, table_id, end_snapshot
+        from ducklake_data_file
+        where end_snapshot > :since and end_snapshot <= :before
     )
-    select distinct p.partition_value
-    from ducklake_data_file as f
+    select distinct f.table_id, p.partition_value
+    from files as f
     join ducklake_file_partition_value as p using (data_file_id)
-    where f.table_id = :table_id
-      and (f.begin_snapshot > :since and f.begin_snapshot <= :before and f.begin_snapshot not in merged
-        or f.end_snapshot > :since and f.end_snapshot <= :before and f.end_snapshot not in merged)
+    where f.snapshot_id not in merged
 """
 _FILE = "insert into ducklake_data_file values (?, ?, ?, null, null, ?, 1, 'parquet', ?, ?, ?, ?, ?, null, ?, null)"
 _COUNT = """
@@ -128,14 +138,11 @@ class Change:
         ).fetchone()
         if not kept:
             return [(relation, day) for relation in sorted(relations) for day in sorted(days)]
-        found = []
-        for relation in sorted(relations):
-            table_id = definitions.table_id_of(self._draft, relation)
-            rows = self.connection.execute(
-                _CHANGED, {"table_id": table_id, "since": snapshot_id, "before": self.before}
-            )
-            found += [(relation, day) for day in sorted({date.fromisoformat(value) for (value,) in rows} & set(days))]
-        return found
+        names = {definitions.table_id_of(self._draft, relation): relation for relation in relations}
+        rows = self.connection.execute(_CHANGED, {"since": snapshot_id, "before": self.before})
+        cells = {(names[table_id], date.fromisoformat(value)) for table_id, value in rows if table_id in names}
+        wanted = set(days)
+        return sorted(cell for cell in cells if cell[1] in wanted)
 
     def _table_id(self, relation: str) -> int:
         table_id = definitions.table_id_of(self._draft, relation)
@@ -145,7 +152,8 @@ class Change:
 
     def _end(self, table_id: int, day: date | None) -> bool:
         """End what is current of the day; whether there was any."""
-        files = self.connection.execute(_OF_A_DAY, [table_id, day and f"{day}"]).fetchall()
+        told = (_OF_NO_DAY, [table_id]) if day is None else (_OF_A_DAY, [table_id, f"{day}"])
+        files = self.connection.execute(*told).fetchall()
         for file_id, begun in files:
             if begun < self._draft.number:
                 self.connection.execute(

@@ -52,6 +52,7 @@ _INDICES = (
     "create index lake_begun_files on ducklake_data_file (begin_snapshot)",
     "create index lake_partition_values on ducklake_file_partition_value (data_file_id, partition_value)",
     "create index lake_files_of_a_date on ducklake_file_partition_value (table_id, partition_value)",
+    "create index lake_scheduled on ducklake_files_scheduled_for_deletion (data_file_id)",
     "create index lake_column_stats on ducklake_file_column_stats (data_file_id)",
 )
 
