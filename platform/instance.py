@@ -14,7 +14,7 @@ from dagster import DagsterInstance
 
 from ingestion_platform.assets.keys import WAREHOUSE_POOL
 from ingestion_platform.dagster_internals.run_health import fail_dead_runs
-from ingestion_platform.resources.environments import POOL_LIMITS
+from ingestion_platform.resources.environments import pool_limit
 from ingestion_platform.settings import Settings
 
 _CONFIGURATION = """\
@@ -30,7 +30,7 @@ concurrency:
     # No run is started only to wait: two running ones would take turns step by step, and each wait grows up to 15 s.
     op_granularity_run_buffer: 0
   runs:
-    max_concurrent_runs: 4
+    max_concurrent_runs: {runs}
 run_queue:
   dequeue_interval_seconds: 1
 event_log_storage:
@@ -56,11 +56,15 @@ run_retries:
 
 _EVENTS_A_BATCH = "1000"
 
+# Beside those that build: what only looks at the archive, simulates traffic or keeps house.
+_RUNS_WITHOUT_THE_POOL = 3
+
 
 def configure(settings: Settings) -> None:
     """Write the instance's configuration and put DAGSTER_HOME into the environment of this process and its children."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    text = _CONFIGURATION.format(limit=POOL_LIMITS[settings.environment], home=settings.dagster_home)
+    limit = pool_limit(settings)
+    text = _CONFIGURATION.format(limit=limit, runs=limit + _RUNS_WITHOUT_THE_POOL, home=settings.dagster_home)
     path = settings.dagster_home / "dagster.yaml"
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
@@ -78,6 +82,6 @@ def open_instance(settings: Settings) -> DagsterInstance:
     """The instance under DATA_DIR/dagster, configured, with the pool's limit set and dead runs marked as failed."""
     configure(settings)
     instance = DagsterInstance.get()
-    instance.event_log_storage.set_concurrency_slots(WAREHOUSE_POOL, POOL_LIMITS[settings.environment])
+    instance.event_log_storage.set_concurrency_slots(WAREHOUSE_POOL, pool_limit(settings))
     fail_dead_runs(instance)
     return instance

@@ -9,6 +9,7 @@ Command lines add `.env` to the environment first (`collector.env_file`); the en
     ARCHIVE_RETENTION_DAYS unset: the archive keeps everything; else dates older than so many days are frozen: readable, not replayable
     KEEP_VERSIONS_DAYS     7: days that what was published stays readable, and can be published again, after it was replaced
     KEEP_FILES_HOURS       24: hours that files which no kept version needs stay on disk, for who reads or writes them; longer than any run
+    BUILDS_AT_ONCE         unset: 1, or 8 in production: steps that use the warehouse at once; each takes up to DUCKDB_MEMORY_LIMIT
     COLLECTOR_PORT         8080
     DAGSTER_PORT           3000
     COLLECT_URL            http://127.0.0.1:<COLLECTOR_PORT>/collect
@@ -62,6 +63,7 @@ class Settings(EnvironmentSettings):
     archive_retention_days: Annotated[int, whole_number(1, 36_500)] | None = Field(None, alias="ARCHIVE_RETENTION_DAYS")
     keep_versions_days: Annotated[int, whole_number(1, 3650)] = Field(7, alias="KEEP_VERSIONS_DAYS")
     keep_files_hours: Annotated[int, whole_number(1, 8760)] = Field(24, alias="KEEP_FILES_HOURS")
+    builds_at_once: Annotated[int, whole_number(1, 100)] | None = Field(None, alias="BUILDS_AT_ONCE")
     collector_port: Annotated[int, whole_number(0, 65535)] = Field(8080, alias="COLLECTOR_PORT")
     dagster_port: Annotated[int, whole_number(0, 65535)] = Field(3000, alias="DAGSTER_PORT")
     collect_url: Address = Field(

@@ -53,12 +53,18 @@ ADAPTERS: Mapping[Environment, str] = {
     Environment.PRODUCTION: "snowflake",
 }
 POOL_LIMITS: Mapping[Environment, int] = {
-    # DuckDB's file takes one writing process.
+    # The lake takes any number; each build takes gigabytes of memory, and all cores.
     Environment.LOCAL: 1,
+    # The emulator refuses where Snowflake waits for a lock.
     Environment.EMULATED: 1,
     Environment.PRODUCTION: 8,
 }
-"""How many steps may use the warehouse at once: the limit of the pool `warehouse`."""
+"""How many steps may use the warehouse at once where BUILDS_AT_ONCE does not say."""
+
+
+def pool_limit(settings: Settings) -> int:
+    """How many steps may use the warehouse at once: the limit of the pool `warehouse`."""
+    return settings.builds_at_once or POOL_LIMITS[settings.environment]
 
 
 def archive(settings: Settings) -> Archive:

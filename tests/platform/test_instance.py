@@ -60,14 +60,27 @@ def started(instance: DagsterInstance, pid: int) -> str:
 
 
 def test_the_pool_of_the_warehouse_has_one_slot(instance: DagsterInstance) -> None:
-    """DuckDB under a backfill failed with lock errors at any setting but a pool of one around every step that opens it; the
-    limit must be there for a pool that no run has used before."""
+    """Two builds side by side take twice the memory, which a laptop may not have; the limit must be there for a pool that no run has
+    used before."""
     limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
     assert limits == {WAREHOUSE_POOL: 1}
     assert instance.event_log_storage.get_pool_config().pool_granularity.value == "op"
     written = yaml.safe_load(Path(os.environ["DAGSTER_HOME"], "dagster.yaml").read_text())
     assert written["concurrency"]["pools"]["granularity"] == "op"
     assert written["telemetry"]["enabled"] is False
+
+
+def test_the_pool_is_as_wide_as_its_setting_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the runs that `make replay` executes, which ask the pool, and for the daemon's queue, which must let so many start at once."""
+    for name in ("DAGSTER_HOME", "DATA_DIR", "DAGSTER_EVENT_BATCH_SIZE"):
+        monkeypatch.setenv(name, "")
+    with open_instance(environment.read({"DATA_DIR": f"{tmp_path / 'data'}", "BUILDS_AT_ONCE": "6"})) as opened:
+        runs = [create_run_for_test(opened).run_id for _ in range(7)]
+        claims = [opened.event_log_storage.claim_concurrency_slot(WAREHOUSE_POOL, run, "models") for run in runs]
+        assert [claim.is_claimed for claim in claims] == [True] * 6 + [False]
+        limits = opened.get_concurrency_config()
+        assert limits.pool_config.default_pool_limit == 6
+        assert limits.run_queue_config is not None and limits.run_queue_config.max_concurrent_runs > 6
 
 
 def test_a_killed_run_is_failed_and_gives_its_slot_back(instance: DagsterInstance) -> None:

@@ -28,6 +28,7 @@ def test_defaults_are_a_laptop() -> None:
         ("PARTITIONS_START", "0001-01-01"),
         ("PARTITIONS_PER_RUN", "0"),
         ("PARTITIONS_PER_RUN", "3.5"),
+        ("BUILDS_AT_ONCE", "0"),
         ("COLLECTOR_PORT", "80800"),
         ("DAGSTER_PORT", "-1"),
         ("N_EVENTS", "many"),
