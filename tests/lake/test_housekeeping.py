@@ -18,7 +18,7 @@ import tests_clock
 from ingestion_platform.resources.duckdb import lake as duckdb_lake
 from ingestion_platform.resources.duckdb.housekeeping import keep_house
 from ingestion_platform.resources.lake.catalog import Catalog
-from ingestion_platform.resources.lake.contents import CatalogError, Column, Table
+from ingestion_platform.resources.lake.contents import CatalogError, Column, NewFile, Table
 from ingestion_platform.resources.lake.housekeeping import (
     Removed,
     delete_scheduled,
@@ -271,6 +271,52 @@ def test_how_much_disk_which_snapshots_hold(aged) -> None:
     usage = held(aged)
     assert [(info.snapshot_id, size) for info, size in usage.by_snapshot] == [(2, of("1b")), (3, of("2a"))]
     assert (usage.current, usage.scheduled) == (of("1c", "2d"), of("1a"))
+
+
+def again(lake, at: int) -> None:
+    """Publish the files of an earlier snapshot as they are."""
+    files = lake.snapshot(at).files["events.hits"]
+    with lake.change(f"back to {at}") as change:
+        change.replace(
+            "events.hits",
+            [DAY, NEXT],
+            [NewFile(file.relation, file.day, file.path, file.rows, file.size, file.footer_size) for file in files],
+        )
+
+
+def test_a_version_that_was_published_again_stays(aged) -> None:
+    """Its files are those of a snapshot that is forgotten, and of the newest; they count once."""
+    size = sum((aged.folder / path).stat().st_size for path in on_disk(aged))
+    again(aged, 2)
+    assert aged.paths("events.hits") == ["b.parquet", "a.parquet"]
+    usage = held(aged)
+    assert usage.current + sum(bytes_ for _, bytes_ in usage.by_snapshot) == size
+    assert expire(aged, timedelta(0), START + TIMES) == 5
+    assert delete_scheduled(aged, HOUR, START + TIMES + HOUR).files == 3
+    assert names(aged) == ["01b", "02a"] and on_disk(aged) == needed(aged)
+    publish(aged, "e", [DAY, NEXT])
+    expire(aged, timedelta(0), START + TIMES)
+    assert delete_scheduled(aged, HOUR, START + TIMES + HOUR).files == 2
+
+
+def test_what_is_published_again_while_it_is_forgotten_stays(aged) -> None:
+    """Somebody chose a version just before its time was over."""
+    files = aged.snapshot(1).files["events.hits"]
+    expire(aged, timedelta(0), START + TIMES)
+    with aged.change("back") as change:
+        change.replace("events.hits", [DAY], [NewFile("events.hits", DAY, files[0].path, 3, files[0].size, 300)])
+    delete_scheduled(aged, HOUR, START + TIMES + HOUR)
+    assert on_disk(aged) == needed(aged) and aged.paths("events.hits") == ["a.parquet", "d.parquet"]
+
+
+def test_files_of_other_columns_are_not_published_again(aged) -> None:
+    """They would be read as if they had those of today; and a file is not twice in one snapshot."""
+    with pytest.raises(CatalogError, match="is published already"), aged.change("twice") as change:
+        change.add([aged.write("events.hits", DAY, "c", select(DAY, 3))])
+    publish(aged, "e", [DAY], more=", 1 as added")
+    with pytest.raises(CatalogError, match=r"or was when events\.hits had other columns: write it anew"):
+        again(aged, 2)
+    assert aged.paths("events.hits") == ["e.parquet", "d.parquet"]
 
 
 WORKER = """

@@ -77,7 +77,10 @@ class Change:
         definitions.drop_view(self._draft, name)
 
     def replace(self, relation: str, days: Collection[date | None], files: Sequence[NewFile]) -> None:
-        """Let these files be all that the relation has of these days; a day may have none. None is the day of a table without dates."""
+        """Let these files be all that the relation has of these days; a day may have none. None is the day of a table without dates.
+
+        They may be such as an earlier snapshot had, to publish it again, if the table's columns are those of then.
+        """
         for file in files:
             if file.relation != relation or file.day not in days:
                 raise CatalogError(f"{file.path} would replace something of {relation} that it was not said to")
@@ -180,6 +183,8 @@ class Change:
             name = file.path.removeprefix(inside)
             if name == file.path or "/" in name or (column is None) != (file.day is None):
                 raise CatalogError(f"{file.path} does not lie in {inside}, where {relation} has its files")
+            within = file.path.removeprefix(folder)
+            self._publish_again(table_id, within, mapping_id, file)
             file_id = self._draft.file_id()
             self.connection.execute(
                 _FILE,
@@ -187,7 +192,7 @@ class Change:
                     file_id,
                     table_id,
                     self._draft.number,
-                    file.path.removeprefix(folder),
+                    within,
                     file.rows,
                     file.size,
                     file.footer_size,
@@ -208,3 +213,15 @@ class Change:
         self.connection.execute(
             "update ducklake_table_stats set next_row_id = ? where table_id = ?", [row_id, table_id]
         )
+
+    def _publish_again(self, table_id: int, within: str, mapping_id: int, file: NewFile) -> None:
+        """A file that the lake had before: nothing deletes it any more. Raises CatalogError where it has not the columns of today."""
+        known = self.connection.execute(
+            "select mapping_id, end_snapshot from ducklake_data_file where table_id = ? and path = ?",
+            [table_id, within],
+        ).fetchall()
+        if any(end is None or held != mapping_id for held, end in known):
+            raise CatalogError(
+                f"{file.path} is published already, or was when {file.relation} had other columns: write it anew"
+            )
+        self.connection.execute("delete from ducklake_files_scheduled_for_deletion where path = ?", [file.path])

@@ -37,7 +37,12 @@ _EXPIRE = (
     from ducklake_data_file as f
     join ducklake_table as t using (table_id)
     join ducklake_schema as s using (schema_id)
-    where f.end_snapshot <= :oldest
+    where f.end_snapshot <= :oldest and not exists (
+        -- published again since
+        select 1
+        from ducklake_data_file as o
+        where o.table_id = f.table_id and o.path = f.path and (o.end_snapshot is null or o.end_snapshot > :oldest)
+    )
     """,
     "delete from ducklake_data_file where end_snapshot <= :oldest",
     "delete from ducklake_file_partition_value where data_file_id not in (select data_file_id from ducklake_data_file)",

@@ -49,6 +49,7 @@ TABLES = {
 
 _INDICES = (
     "create index lake_current_files on ducklake_data_file (end_snapshot, table_id)",
+    "create index lake_paths on ducklake_data_file (table_id, path)",
     "create index lake_begun_files on ducklake_data_file (begin_snapshot)",
     "create index lake_partition_values on ducklake_file_partition_value (data_file_id, partition_value)",
     "create index lake_files_of_a_date on ducklake_file_partition_value (table_id, partition_value)",

@@ -24,20 +24,23 @@ def held(catalog: Catalog) -> Usage:
     """What the catalog's files take. Snapshots that alone hold nothing are left out; oldest first."""
     with catalog.reading() as connection:
         snapshots = snapshots_of(connection)
-        current, *_ = connection.execute(
-            "select coalesce(sum(file_size_bytes), 0) from ducklake_data_file where end_snapshot is null"
-        ).fetchone()
-        ended = connection.execute(
-            "select end_snapshot, sum(file_size_bytes) from ducklake_data_file where end_snapshot is not null group by 1"
+        # The end of a file that was published again is its last one.
+        files = connection.execute(
+            """
+            select max(coalesce(end_snapshot, :never)), file_size_bytes
+            from ducklake_data_file
+            group by table_id, path
+            """,
+            {"never": snapshots[-1].snapshot_id + 1},
         ).fetchall()
         scheduled = connection.execute("select path from ducklake_files_scheduled_for_deletion").fetchall()
     numbers = [info.snapshot_id for info in snapshots]
     bytes_of: Counter[int] = Counter()
-    for end, size in ended:
-        # The last one that has these files.
+    for end, size in files:
+        # The last one that has the file.
         bytes_of[numbers[bisect_left(numbers, end) - 1]] += size
     return Usage(
-        current,
+        bytes_of.pop(numbers[-1], 0),
         tuple((info, bytes_of[info.snapshot_id]) for info in snapshots if bytes_of[info.snapshot_id]),
         sum(path.stat().st_size for (name,) in scheduled if (path := catalog.folder / name).exists()),
     )
