@@ -22,6 +22,7 @@ from isal import igzip
 from collector.archive_keys import object_key
 from collector.records import Source, build_record, encode
 from ingestion_platform.dates import Window, load_window
+from ingestion_platform.resources.duckdb.views import select_files
 from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 from ingestion_platform.resources.folder_archive import FolderArchive
 from ingestion_platform.resources.warehouse import Proposal
@@ -161,6 +162,16 @@ class ModelHarness:
         messages = [f"{r.node.name}: {r.message}" for r in results if r.status in ("error", "fail")]
         assert result.success, "\n".join(messages) or result.exception
         return results
+
+    def alter(self, relation: str, day: date, select: str) -> None:
+        """Publish what `select` makes of `{rows}`, the rows of one date, as a defect would."""
+        lake = self.warehouse.lake
+        snapshot = lake.catalog.snapshot()
+        table = snapshot.tables[relation]
+        rows = select_files(table, [file for file in snapshot.files[relation] if file.day == day], lake.folder)
+        with lake.engine() as engine, lake.catalog.change("defect") as change:
+            file = lake.write(engine, select.format(rows=f"({rows})"), table, day)
+            change.replace(relation, [day], [file] if file is not None else [])
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self.warehouse.query(sql)

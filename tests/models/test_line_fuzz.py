@@ -58,7 +58,7 @@ def test_every_line_is_modelled_or_quarantined_and_stops_nothing(bench: Any, fuz
     assert sum(everywhere) == modelled + outside
     _last_counts(bench, numbered)
     bench.dbt("test", *BUILT)
-    assert len(bench.warehouse.publish(tmp_path / "published", *BUILT)) == 4 * len(BUILT.days)
+    assert len(bench.warehouse.export(tmp_path / "published", *BUILT)) == 4 * len(BUILT.days)
 
 
 def _is_strict(line: bytes) -> bool:

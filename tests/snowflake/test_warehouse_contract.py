@@ -366,7 +366,7 @@ def test_statistics_are_published_alike(make_bench, record, at) -> None:
                 bench,
                 f"insert into stats.{name} select '2026-01-01'::date, '2026-01-01 10:00:00'::timestamp, 'UA', 3, 10.01::decimal(38, 9)",
             )
-    one, two = (bench.warehouse.publish(bench.root / "published", DAY, WINDOW[1]) for bench in benches)
+    one, two = (bench.warehouse.export(bench.root / "published", DAY, WINDOW[1]) for bench in benches)
     assert [path.name for path in one] == [path.name for path in two]
     for mine, its in zip(one, two, strict=True):
         assert pq.read_table(mine).cast(pq.read_schema(its)).equals(pq.read_table(its))

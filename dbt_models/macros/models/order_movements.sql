@@ -11,7 +11,7 @@ movements as (
     select
         log_id, event_id, event_date, event_at, received_at, tracking_id, visitor_id, cache_buster, user_agent, currency_code,
         {{ retry_content() | join(", ") }},
-        revenue_number as revenue
+        {{ to_decimal('transaction_revenue') }} as revenue
     from {{ ref('stg_hits') }}
     where
         quarantine_reason is null

@@ -4,7 +4,14 @@
 {% macro select_logs(scope="window") -%}
 with hits as (
 
-    select * from {{ ref('stg_hits') }}
+    -- Not in stg_hits, which stands in many models: planning these is half of planning it.
+    select
+        *,
+        {{ to_decimal('transaction_revenue') }} as revenue_number,
+        {{ to_decimal('transaction_tax') }} as tax_number,
+        {{ to_decimal('transaction_shipping') }} as shipping_number,
+        {{ to_decimal('event_value') }} as event_number
+    from {{ ref('stg_hits') }}
     where {{ in_window(scope=scope) }}
 
 ),

@@ -80,10 +80,6 @@ judged as (
 
     select
         *,
-        {{ to_decimal('transaction_revenue') }} as revenue_number,
-        {{ to_decimal('transaction_tax') }} as tax_number,
-        {{ to_decimal('transaction_shipping') }} as shipping_number,
-        {{ to_decimal('event_value') }} as event_number,
         case
             when rejected_reason is not null then rejected_reason
             when service_id is null then 'not_a_record'

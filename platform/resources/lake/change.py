@@ -155,8 +155,10 @@ class Change:
 
     def _end(self, table_id: int, day: date | None) -> bool:
         """End what is current of the day; whether there was any."""
-        told = (_OF_NO_DAY, [table_id]) if day is None else (_OF_A_DAY, [table_id, f"{day}"])
-        files = self.connection.execute(*told).fetchall()
+        if day is None:
+            files = self.connection.execute(_OF_NO_DAY, [table_id]).fetchall()
+        else:
+            files = self.connection.execute(_OF_A_DAY, [table_id, f"{day}"]).fetchall()
         for file_id, begun in files:
             if begun < self._draft.number:
                 self.connection.execute(
