@@ -25,8 +25,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from ingestion_platform.resources.duckdb.current import write_current
 from ingestion_platform.resources.duckdb.housekeeping import keep_house
 from ingestion_platform.resources.duckdb.lake import Lake
+from ingestion_platform.resources.duckdb.ledger import LakeLedger
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = Path(__file__).with_name("readers-requirements.txt")
@@ -210,6 +212,19 @@ def test_duckdb_reads_what_housekeeping_leaves(filled, read) -> None:
         read(filled.folder, "polars", "raw.logs", "request")["rows"]
         == expected(filled, "raw.logs", 7, ("request",))["rows"]
     )
+
+
+def test_a_duckdb_before_2_opens_the_file_of_views(filled, interpreter: Path, tmp_path: Path) -> None:
+    """Without the extension; 1.5 refused the file once. A view that reads the ledger is there, too, in a file made anew."""
+    with filled.change("ledger") as change:
+        LakeLedger(change.connection).create_tables()
+        change.put_view("events_live.dates", "select max(event_date) as newest from raw.build_history")
+    file = tmp_path / "warehouse.duckdb"
+    write_current(Lake(filled.folder), file)
+    sql = "select (select count(*) from events.hits), (select count(newest) from events_live.dates)"
+    code = f"import duckdb, sys; print(*duckdb.connect(sys.argv[1], read_only=True).execute('{sql}').fetchone())"
+    said = subprocess.run([interpreter, "-c", code, file], check=True, capture_output=True, text=True).stdout
+    assert said.split() == [f"{len(expected(filled, 'events.hits', filled.head())['rows'])}", "0"]
 
 
 def test_duckdb_reads_a_folder_that_was_moved(filled, read, tmp_path: Path) -> None:

@@ -20,7 +20,10 @@ from ingestion_platform.resources.lake.contents import Snapshot
 from ingestion_platform.resources.warehouse import WarehouseError
 
 _SHOWN = "main.shown_snapshot"
-_FORMAT = 1
+_FORMAT = 2
+
+# Whoever opens the file has some version of DuckDB, and those before 2.0 refuse what 2.0 writes unless told so.
+_FOR_ANY_DUCKDB: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": "v1.0.0"}
 
 
 def is_current(connection: duckdb.DuckDBPyConnection, lake: Lake) -> bool:
@@ -57,11 +60,15 @@ def write_current(lake: Lake, path: Path) -> None:
     with lake.lock("current"), staged_path(path, "new") as temporary:
         # The last one tells which views are as they were: to make the live views anew costs more than all others together.
         held = _held(lake, path, temporary)
-        with lake.catalog.reading() as ledger, duckdb.connect(f"{temporary}") as connection:
+        with (
+            lake.catalog.reading() as ledger,
+            duckdb.connect(f"{temporary}", config=_FOR_ANY_DUCKDB) as connection,
+        ):
             shown = _newest(lake, ledger)
             snapshot = lake.catalog.snapshot(shown.snapshot_id)
-            _show(connection, snapshot, lake, held)
+            # First: live views read it, and a view is not made before what it reads.
             show_ledger(connection, ledger)
+            _show(connection, snapshot, lake, held)
             columns = ", ".join(f"? as {name}" for name in shown._fields)
             connection.execute(f"create or replace table {_SHOWN} as select {columns}", list(shown))
 
