@@ -40,6 +40,7 @@ ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html
 
 
 DAY_ONE = date(2026, 1, 10)
+STAGING = ("stg_hits", "stg_bad_lines", "stg_user_agents", "stg_first_partition")
 
 
 def _names(select: Sequence[str]) -> list[str]:
@@ -114,7 +115,7 @@ class ModelHarness:
             if self.recorded is not None:
                 self.recorded.run(self.warehouse.lake, proposal.environment, start, end, select)
             else:
-                self.dbt("run", start, end, "--select", *select, environment=proposal.environment)
+                self.dbt("run", start, end, "--select", *select, *STAGING, environment=proposal.environment)
             yield proposal
 
     def publish_live_views(self) -> None:
@@ -126,10 +127,7 @@ class ModelHarness:
                 DAY_ONE + timedelta(days=1),
                 "--select",
                 "tag:live",
-                "stg_hits",
-                "stg_bad_lines",
-                "stg_user_agents",
-                "stg_first_partition",
+                *STAGING,
                 environment=proposal.environment,
             )
             proposal.add_views({f"{r.node.schema}.{r.node.name}": r.node.compiled_code for r in results})
