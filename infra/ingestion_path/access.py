@@ -16,7 +16,7 @@ import pulumi
 import pulumi_snowflake as snowflake
 
 from .compute import Compute
-from .names import MODEL_SCHEMAS, OPEN_SCHEMAS, RAW_SCHEMA, STAGING_SCHEMA, Names
+from .names import MODEL_SCHEMAS, OPEN_SCHEMAS, RAW_SCHEMA, STAGED_SCHEMA, STAGING_SCHEMA, Names
 from .setting_groups import SnowflakeSettings
 from .snowpipe_ingestion import SnowpipeIngestion
 from .warehouse import Warehouse
@@ -113,6 +113,8 @@ def _grants(warehouse: Warehouse, compute: Compute, snowpipe: SnowpipeIngestion)
 
     staging = warehouse.schemas[STAGING_SCHEMA].fully_qualified_name
     yield "write", "staging", ["USAGE", "CREATE VIEW"], {"on_schema": {"schema_name": staging}}
+    staged = warehouse.schemas[STAGED_SCHEMA].fully_qualified_name
+    yield "write", "staged", ["USAGE", "CREATE TABLE", "CREATE VIEW"], {"on_schema": {"schema_name": staged}}
 
     for schema in MODEL_SCHEMAS:
         place, label = warehouse.schemas[schema].fully_qualified_name, schema.lower().replace("_", "-")

@@ -17,6 +17,8 @@ MODEL_SCHEMAS = ("EVENTS", "EVENTS_LIVE", "STATS")
 OPEN_SCHEMAS = ("STATS",)
 # Views between raw and models: dbt writes them, analysts have no business there.
 STAGING_SCHEMA = "STAGING"
+# What runs build before it is published: nobody reads it but they.
+STAGED_SCHEMA = "STAGED"
 # deploy/dagster.yaml spells it, too.
 STEP_LOGS_PREFIX = "dagster-compute-logs/"
 

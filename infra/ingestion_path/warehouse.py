@@ -1,8 +1,8 @@
 """The Snowflake side that holds: database, schemas and raw tables.
 
-Schemas have managed access: only their owner grants on what is in them, so a model cannot open itself. RAW is
-transient: its tables can be loaded again from the archive, and seven days of fail-safe for what every full reload
-replaces would be billed twice over.
+Schemas have managed access: only their owner grants on what is in them, so a model cannot open itself. RAW and STAGED are
+transient: their tables can be loaded again from the archive, or built again, and seven days of fail-safe for what every
+full reload replaces would be billed twice over. What is staged is dropped once it is published, and not kept for a day after.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_snowflake as snowflake
 
-from .names import MODEL_SCHEMAS, RAW_SCHEMA, STAGING_SCHEMA, Names
+from .names import MODEL_SCHEMAS, RAW_SCHEMA, STAGED_SCHEMA, STAGING_SCHEMA, Names
 from .raw_tables import RawLayer, RawTable
 
 
@@ -43,10 +43,11 @@ class Warehouse(pulumi.ComponentResource):
                 database=self.database.name,
                 with_managed_access="true",
                 # "default" is the provider's word for what the database is: permanent.
-                is_transient="true" if schema == RAW_SCHEMA else "default",
+                is_transient="true" if schema in (RAW_SCHEMA, STAGED_SCHEMA) else "default",
+                data_retention_time_in_days=0 if schema == STAGED_SCHEMA else None,
                 opts=self._holds_data if schema == RAW_SCHEMA else self._inside,
             )
-            for schema in (RAW_SCHEMA, STAGING_SCHEMA, *MODEL_SCHEMAS)
+            for schema in (RAW_SCHEMA, STAGING_SCHEMA, STAGED_SCHEMA, *MODEL_SCHEMAS)
         }
         self.logs = self._raw_table(f"{name}-logs", raw.logs)
         self.load_history = self._raw_table(f"{name}-load-history", raw.load_history)

@@ -31,6 +31,8 @@ GRANTS: set[tuple[str, str, frozenset[str]]] = {
     *(("WRITE", f"SCHEMA {schema}", USE | {"CREATE TABLE", "CREATE VIEW"}) for schema in MODELS),
     *(("WRITE", f"TABLES* {schema}", CHANGE) for schema in MODELS),
     ("WRITE", "SCHEMA STAGING", USE | {"CREATE VIEW"}),
+    # What is staged nobody reads but the run that made it, and so owns it.
+    ("WRITE", "SCHEMA STAGED", USE | {"CREATE TABLE", "CREATE VIEW"}),
     ("LOAD", "SCHEMA RAW", USE | {"CREATE TABLE"}),
     ("LOAD", "TABLES* RAW", CHANGE),
     ("LOAD", "TABLE RAW.LOGS", CHANGE),
@@ -159,7 +161,7 @@ def user_problems(graph: Graph) -> list[str]:
     if set(preview) != {"snowflake_table_resource", "snowflake_pipe_resource"}:
         problems.append(f"preview features: {preview}")
     schemas = {node.inputs["name"]: node.inputs for node in graph.of("Schema")}
-    if set(schemas) != {"RAW", "STAGING", *MODELS} or any(
+    if set(schemas) != {"RAW", "STAGING", "STAGED", *MODELS} or any(
         given["withManagedAccess"] != "true" for given in schemas.values()
     ):
         problems.append(f"schemas {sorted(schemas)}, or one without managed access")
@@ -167,6 +169,8 @@ def user_problems(graph: Graph) -> list[str]:
 
 
 def retention_problems(graph: Graph) -> list[str]:
-    """RAW with seven days of fail-safe, or models without their database's rules."""
+    """RAW or what is staged with seven days of fail-safe, or models without their database's rules."""
     transient = {node.inputs["name"] for node in graph.of("Schema") if node.inputs["isTransient"] == "true"}
-    return [] if transient == {"RAW"} else [f"transient schemas: {sorted(transient)}"]
+    unkept = {node.inputs["name"] for node in graph.of("Schema") if node.inputs.get("dataRetentionTimeInDays") == 0}
+    problems = [] if transient == {"RAW", "STAGED"} else [f"transient schemas: {sorted(transient)}"]
+    return problems if unkept == {"STAGED"} else [*problems, f"schemas without time travel: {sorted(unkept)}"]

@@ -169,7 +169,9 @@ MUTATIONS = [
     Mutation("readers on the platform's warehouse", "ingestion_path/access.py", '("read", compute.readers)', '("read", compute.platform)', grant_problems),
     Mutation("analysts see addresses", "ingestion_path/names.py", 'OPEN_SCHEMAS = ("STATS",)', 'OPEN_SCHEMAS = ("STATS", "EVENTS")', grant_problems),
     Mutation("READ inherits what visitors sent", "ingestion_path/access.py", '("read", self.read_events.name),', '("read", self.write.name),', grant_problems),
-    Mutation("fail-safe for what S3 reloads", "ingestion_path/warehouse.py", '"true" if schema == RAW_SCHEMA else "default"', '"default"', retention_problems),
+    Mutation("readers see what is staged", "ingestion_path/access.py", 'yield "write", "staged", ', 'yield "read", "staged", ', grant_problems),
+    Mutation("a day of time travel for what is staged", "ingestion_path/warehouse.py", "=0 if schema == STAGED_SCHEMA else None", "=None", retention_problems),
+    Mutation("fail-safe for what S3 reloads", "ingestion_path/warehouse.py", '"true" if schema in (RAW_SCHEMA, STAGED_SCHEMA) else "default"', '"default"', retention_problems),
     Mutation("raw schema unprotected", "ingestion_path/warehouse.py", "self._holds_data if schema == RAW_SCHEMA else self._inside", "self._inside", unprotected),
 ]  # fmt: skip
 

@@ -13,7 +13,8 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,14 @@ import pytest
 from dbt.cli.main import dbtRunner
 from moto.server import ThreadedMotoServer
 
+from ingestion_platform.dates import Window
 from ingestion_platform.resources.s3_archive import S3Archive
 from ingestion_platform.resources.snowflake.warehouse import SnowflakeWarehouse
+from ingestion_platform.resources.warehouse import Proposal
 
 TESTS = Path(__file__).parents[1]
 BUCKET = "clickstream-archive"
+PUBLISHED_SCHEMAS = ("events", "stats")
 
 
 def _load(name: str, path: Path) -> Any:
@@ -107,7 +111,7 @@ class SnowflakeBench(bench.ModelHarness):
         )
         self.archive = S3Archive(self.bucket)
         self.warehouse = SnowflakeWarehouse.from_environment(self.environ)
-        self.delivered, self.built = 0, []
+        self.delivered, self.built, self.project = 0, [], bench.DBT_PROJECT
         self.make_landing()
 
     def make_landing(self) -> None:
@@ -115,7 +119,7 @@ class SnowflakeBench(bench.ModelHarness):
         for statement in (
             *(
                 f"create schema if not exists {schema}"
-                for schema in ("raw", "staging", "events", "events_live", "stats")
+                for schema in ("raw", "staging", "staged", "events", "events_live", "stats")
             ),
             "create or replace file format raw.archive_json type = json compression = gzip allow_duplicate = true",
             f"create stage if not exists raw.archive url = 's3://{self.bucket}/stream_data/'",
@@ -125,24 +129,49 @@ class SnowflakeBench(bench.ModelHarness):
     def snapshot(self, start: date, end: date) -> dict[str, Any]:
         return {model: export(self, model, start, end) for model in bench.MODELS}
 
+    def build(self, start: date, end: date, select: Sequence[str] = ("tag:daily",)) -> None:
+        self.load(start, end)
+        self.warehouse.parse_user_agents(start, end)
+        self.run(start, end, select)
+
     def dbt(self, command: str, start: date, end: date, *more: str) -> None:
+        """What dbt builds is published when all of it went well, as by a run of the platform."""
+        if command == "test":
+            self.invoke(command, start, end, *more)
+            return
+        self.warehouse.create_tables()
+        latest_load_id = self.warehouse.latest_load_id()
+        with self.propose(start, end) as proposal:
+            built = self.invoke(command, start, end, *more, **proposal.environment)
+            if built:
+                proposal.publish(built, latest_load_id)
+
+    def propose(self, start: date, end: date) -> AbstractContextManager[Proposal]:
+        """A proposal of all models that a run publishes."""
+        relations = {
+            path.stem: f"{folder}.{path.stem}"
+            for folder in PUBLISHED_SCHEMAS
+            for path in sorted((self.project / "models" / folder).glob("*.sql"))
+        }
+        return self.warehouse.propose(relations, Window(start, end))
+
+    def invoke(self, command: str, start: date, end: date, *more: str, **environ: str) -> list[str]:
+        """dbt itself, on `self.project`; returns the names of the models that it staged."""
         window = (
             () if command == "test" else ("--event-time-start", start.isoformat(), "--event-time-end", end.isoformat())
         )
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in self.environ.items():
+            for name, value in {**self.environ, **environ}.items():
                 patch.setenv(name, value)
             result = self.runner.invoke([
-                command, "--project-dir", str(bench.DBT_PROJECT), "--profiles-dir", str(bench.DBT_PROJECT), "--quiet",
+                command, "--project-dir", str(self.project), "--profiles-dir", str(self.project), "--quiet",
                 "--no-use-colors", "--target-path", str(self.root.parent / "target_snowflake"), "--log-path", str(self.root / "logs"),
                 *window, *more,
             ])  # fmt: skip
-        problems = [
-            f"{r.node.name}: {r.message}"
-            for r in getattr(result.result, "results", None) or []
-            if r.status in ("error", "fail")
-        ]
+        results = getattr(result.result, "results", None) or []
+        problems = [f"{r.node.name}: {r.message}" for r in results if r.status in ("error", "fail")]
         assert result.success, "\n".join(problems) or result.exception
+        return [r.node.name for r in results if r.node.resource_type == "model" and r.node.schema in PUBLISHED_SCHEMAS]
 
 
 def export(of: Any, relation: str, start: date, end: date) -> Counter[tuple[Any, ...]]:

@@ -19,7 +19,7 @@ def check(environ: Mapping[str, str]) -> str:
     access = read_access(environ)
     questions = (
         (
-            "select count(*) from information_schema.schemata where schema_name in ('RAW', 'EVENTS', 'EVENTS_LIVE', 'STAGING', 'STATS')",
+            "select count(*) from information_schema.schemata where schema_name in ('RAW', 'EVENTS', 'EVENTS_LIVE', 'STAGING', 'STAGED', 'STATS')",
             f"SNOWFLAKE_DATABASE={access.database} is missing or not granted: grant usage on database {access.database} to role {access.role}",
         ),
         (

@@ -4,6 +4,7 @@ tables.sql        what RAW and EVENTS.USER_AGENTS consist of; infra/ reads it an
 copy_logs.sql     the COPY; infra/ reads it, and its pipe runs the same SELECT
 ledger.sql        what ledger.py runs, each statement under its name
 load.sql          the same for load.py
+publication.sql   the same for proposal.py and what ledger.py knows of publications
 user_agents.sql   the same for user_agents.py
 """
 
@@ -34,7 +35,7 @@ def tables() -> dict[str, str]:
 @cache
 def statements() -> dict[str, str]:
     """The named statements of all files, by name."""
-    files = "".join((_FOLDER / f"{name}.sql").read_text() for name in ("ledger", "load", "user_agents"))
+    files = "".join((_FOLDER / f"{name}.sql").read_text() for name in ("ledger", "load", "publication", "user_agents"))
     parts = re.split(r"^-- name: (\w+)$", files, flags=re.M)[1:]
     return {
         name: _without_comments(text).strip().rstrip(";") for name, text in zip(parts[::2], parts[1::2], strict=True)

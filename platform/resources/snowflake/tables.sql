@@ -47,6 +47,15 @@ create table if not exists raw.event_date_changes (event_date date, load_id numb
 
 create table if not exists raw.build_history (model varchar, event_date date, load_id number);
 
+-- One row a publication: what a run made public of the event dates [start_date, end_date), all at once. `models` is a list of names.
+create table if not exists raw.publications (
+    publication_id number,
+    published_at timestamp_ntz,
+    models variant,
+    start_date date,
+    end_date date
+);
+
 -- One row. A load takes its number by an UPDATE, whose lock makes loads commit in the order of their numbers.
 create table if not exists raw.load_counter (load_id number);
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from ingestion_platform.resources.snowflake.connection import SnowflakeAccess, c
 from ingestion_platform.resources.snowflake.export import date_writer
 from ingestion_platform.resources.snowflake.ledger import SnowflakeLedger
 from ingestion_platform.resources.snowflake.load import Load, with_row_count_mismatches
+from ingestion_platform.resources.snowflake.proposal import SnowflakeProposal, discard_abandoned
 from ingestion_platform.resources.snowflake.session import Session
 from ingestion_platform.resources.snowflake.user_agents import SnowflakeUserAgents
-from ingestion_platform.resources.warehouse import DayLoad, Progress, Warehouse
+from ingestion_platform.resources.warehouse import DayLoad, Progress, Publication, Warehouse, WarehouseError
 from ingestion_platform.settings import Environment
 
 PIPE_GRACE = timedelta(minutes=30)
@@ -63,7 +64,7 @@ class SnowflakeWarehouse(Warehouse):
         frozen_before: date = date.min,
         progress: Progress | None = None,
     ) -> list[DayLoad]:
-        with self._session() as session:
+        with self.session() as session:
             ledger = SnowflakeLedger(session)
             ledger.create_tables()
             objects, safe = loadable(ledger, archive, start, end, named=remove, frozen_before=frozen_before)
@@ -84,32 +85,50 @@ class SnowflakeWarehouse(Warehouse):
             return stopped_dates(ledger, archive, start, end, frozen_before)
 
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
-        with self._session() as session:
+        with self.session() as session:
             return parse_missing(SnowflakeUserAgents(session), start, end)
 
     @contextmanager
+    def propose(self, models: Mapping[str, str], window: Window | None) -> Iterator[SnowflakeProposal]:
+        with self.session() as session:
+            discard_abandoned(session)
+            proposal = SnowflakeProposal(self, models, window, SnowflakeLedger(session).latest_publication())
+            proposal.begin(session)
+        try:
+            yield proposal
+        finally:
+            # What cannot be dropped now, a later run drops.
+            with suppress(WarehouseError):
+                proposal.discard()
+
+    def publications(self, limit: int = 20) -> list[Publication]:
+        with self._ledger() as ledger:
+            return ledger.publications(limit)
+
+    @contextmanager
     def reading(self) -> Iterator[None]:
-        with self._session() as self._held:
+        with self.session() as self._held:
             try:
                 yield
             finally:
                 self._held = None
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._session() as session:
+        with self.session() as session:
             return session.execute(sql, parameters)
 
     def export(self, folder: Path, start: date, end: date) -> list[Path]:
-        with self._session() as session:
+        with self.session() as session:
             return export(folder, start, end, lambda relation: date_writer(session, relation, start, end))
 
     @contextmanager
-    def _ledger(self, *, to_write: bool = False) -> Iterator[SnowflakeLedger]:
-        with self._session() as session:
+    def _ledger(self) -> Iterator[SnowflakeLedger]:
+        with self.session() as session:
             yield SnowflakeLedger(session)
 
     @contextmanager
-    def _session(self) -> Iterator[Session]:
+    def session(self) -> Iterator[Session]:
+        """A session of its own, or that of the surrounding block of `reading`."""
         if self._held is not None:
             yield self._held
             return

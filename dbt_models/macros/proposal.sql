@@ -1,0 +1,63 @@
+{#
+    What a run builds on Snowflake is a proposal: it stands in the schema STAGED, under names that end with the proposal's token, until
+    platform/resources/snowflake/proposal.py publishes all of it, or drops it. Of each model that the run builds there are
+
+    <MODEL>__<TOKEN>          a table of the rows of the run's dates; none of a model that is a view
+    <MODEL>__<TOKEN>_WHOLE    a view of the published rows of all other dates, and these
+
+    and of all together DEFINITIONS__<TOKEN>: the statements that make tables, columns, comments and views as the models now have them.
+    They are executed when the run is published, since nothing that is published may change before.
+
+    What runs in the same invocation, models and tests, reads the view of each model that the invocation builds. Live views outlive the
+    run and read what is published. The embedded engine has its own way (the usual names mean the staged rows); nothing here touches it.
+#}
+{% macro ref() -%}
+    {{ return(as_seen_by_run(builtins.ref(*varargs, **kwargs))) }}
+{%- endmacro %}
+
+{% macro as_seen_by_run(relation) -%}
+    {{ return(adapter.dispatch("as_seen_by_run")(relation)) }}
+{%- endmacro %}
+
+{% macro default__as_seen_by_run(relation) -%}
+    {{ return(relation) }}
+{%- endmacro %}
+
+{% macro snowflake__as_seen_by_run(relation) -%}
+    {%- if is_staged("model." ~ project_name ~ "." ~ relation.identifier) and model.config.schema != "events_live" -%}
+        {{ return(staged_relation(relation, "_whole")) }}
+    {%- endif -%}
+    {{ return(relation) }}
+{%- endmacro %}
+
+{# Whether this invocation stages a node. Parsing does not ask: what dbt has parsed serves any proposal. #}
+{% macro is_staged(unique_id) -%}
+    {{ return(
+        execute and proposal() and unique_id in selected_resources and graph.nodes[unique_id].config.schema in ["events", "stats"]
+    ) }}
+{%- endmacro %}
+
+{# The token of the proposal that this invocation builds; empty where dbt is run by hand. #}
+{% macro proposal() -%}
+    {{ return(env_var("PROPOSAL_TOKEN", "")) }}
+{%- endmacro %}
+
+{% macro staged_relation(relation, suffix="") -%}
+    {{ return(api.Relation.create(
+        database=relation.database,
+        schema="staged",
+        identifier=relation.identifier ~ "__" ~ proposal() ~ suffix,
+        type="view" if suffix else "table",
+    )) }}
+{%- endmacro %}
+
+{# Statements about published relations, to be executed in this order when the model is published, those of tables before those of views. #}
+{% macro define_when_published(kind, statements) -%}
+    {%- call statement("define") -%}
+        insert into {{ this.database }}.staged.definitions__{{ proposal() }} (kind, model, position, statement) values
+        {%- for sql in statements %}
+        ('{{ kind }}', '{{ this.identifier }}', {{ loop.index }}, '{{ sql | trim | replace("\\", "\\\\") | replace("'", "\\'") }}')
+        {{- "," if not loop.last }}
+        {%- endfor %}
+    {%- endcall -%}
+{%- endmacro %}
