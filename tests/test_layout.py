@@ -88,6 +88,7 @@ TOUCH_THE_ENVIRONMENT = {
     "collector/server.py",
     "platform/commands/demo.py",
     "platform/instance.py",
+    "platform/resources/duckdb/dbt_plugin.py",
     "platform/resources/dbt_project.py",
     "platform/settings.py",
 }
