@@ -81,16 +81,19 @@ def test_books_that_do_not_balance_are_not_published(place: Any) -> None:
     parquet = place.settings.published_dir / "overview_1d" / f"{window.start}.parquet"
     written = parquet.stat().st_mtime_ns
     place.lose_a_row(window.start)
+    seen = place.everything()
 
     result = place.launch("replay", window, asset_selection=[OVERVIEW_1D, PUBLISHED_OVERVIEW])
     assert not result.success
     books = {e.partition: e for e in result.get_asset_check_evaluations() if e.check_name == "reconciliation"}
     assert {day: found.passed for day, found in books.items()} == {f"{place.past(4)}": False, f"{place.past(3)}": True}
     assert f"{window.start}" in str(books[f"{window.start}"].description)
-    failure = result.failure_data_for_node("statistics_checks")
+    failure = result.failure_data_for_node("models")
     assert failure is not None and failure.user_failure_data is not None
-    assert str(failure.user_failure_data.description).startswith(f"reconciliation failed on {window.start}:")
-    assert place.materialized(result, "published/overview") == set()
+    told = str(failure.user_failure_data.description)
+    assert f" is not published, and stays as it was: reconciliation failed on {window.start}:" in told
+    assert result.get_asset_materialization_events() == []
+    assert place.everything() == seen
     assert parquet.stat().st_mtime_ns == written
 
     assert place.launch("replay", window).success, "a replay of the date heals it"
