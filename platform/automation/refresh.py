@@ -39,10 +39,11 @@ from ingestion_platform.assets.archive_events import (
     observations,
     passed_over,
 )
+from ingestion_platform.assets.builds import Built, build, build_views
 from ingestion_platform.assets.checks import StatisticsChecks
 from ingestion_platform.assets.keys import PUBLISHED_OVERVIEW, STATISTICS, USER_AGENTS, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
-from ingestion_platform.assets.models import Built, build, build_views, checked, materializations
+from ingestion_platform.assets.models import checked, materializations
 from ingestion_platform.assets.partition_checks import blocking_failure
 from ingestion_platform.assets.raw_logs import (
     in_one_line,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from ingestion_platform.assets.builds import left_stale
 from ingestion_platform.assets.manifest import Models
-from ingestion_platform.assets.models import left_stale
 from ingestion_platform.automation.jobs import REPLAY
 from ingestion_platform.commands.errors import CommandError
 from ingestion_platform.commands.runs import Work, console, execute

@@ -140,7 +140,10 @@ def test_files_that_may_not_grow(undisturbed: Undisturbed, tmp_path: Path) -> No
     settings = environment.read({"DATA_DIR": f"{data_dir}"})
     environments.warehouse(settings).load(environments.archive(settings), *dates)
     # Room for everything but a date of the largest model.
-    limit = min(path.stat().st_size for path in (undisturbed.data_dir / "lake" / "events" / "logs").rglob("*.parquet")) - 10_000
+    limit = (
+        min(path.stat().st_size for path in (undisturbed.data_dir / "lake" / "events" / "logs").rglob("*.parquet"))
+        - 10_000
+    )
     assert "models" in says_full(replay(data_dir, dates, limit), data_dir)
     assert whole(data_dir) == len(undisturbed.rows["raw.logs"])
     done = replay(data_dir, dates)
