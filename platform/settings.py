@@ -95,6 +95,10 @@ class Settings(EnvironmentSettings):
         return self.data_dir / "warehouse.duckdb"
 
     @property
+    def lake_catalog(self) -> Path:
+        return self.data_dir / "lake" / "catalog.sqlite"
+
+    @property
     def truth_folder(self) -> Path:
         """What the simulated dates must come out as, written beside the archive."""
         return self.data_dir / "truth"

@@ -72,7 +72,9 @@ def status(settings: Settings, failed: Sequence[FailedCheck]) -> list[DateStatus
         objects = list(listed)
         archived[day], versions[day] = len(objects), data_version(objects)
     held = _Warehouse()
-    if settings.environment is not Environment.LOCAL or settings.warehouse_file.exists():
+    if settings.environment is not Environment.LOCAL or any(
+        path.exists() for path in (settings.lake_catalog, settings.warehouse_file)
+    ):
         warehouse = environments.warehouse(settings)
         with warehouse.reading():
             held = _of_warehouse(settings, warehouse, window)

@@ -98,8 +98,6 @@ def _simulated(settings: Settings, dates: Sequence[date]) -> bool:
 
 
 def _warehouse(settings: Settings) -> str:
-    if settings.environment is Environment.LOCAL and not settings.warehouse_file.exists():
-        raise _Trouble(f"{settings.warehouse_file} does not exist yet: make demo or make replay makes it")
     newest = environments.warehouse(settings).query("select max(event_at), count(*) from raw.logs")[0]
     return f"{newest[1]:,} hits, the newest of {newest[0]} UTC"
 

@@ -106,3 +106,15 @@ def test_a_native_warehouse_and_an_impossible_folder_are_one_line(tmp_path) -> N
     odd.mkdir()
     with pytest.raises(WarehouseError, match=r"choose another DATA_DIR"):
         DuckDBWarehouse(odd / "warehouse.duckdb").create_tables()
+
+
+def test_a_lake_that_was_moved_aside_is_no_warehouse_of_0_1(tmp_path) -> None:
+    """As the messages about a damaged catalog advise: the file of views that is left said so, and no load made a new lake."""
+    path = tmp_path / "warehouse.duckdb"
+    DuckDBWarehouse(path).create_tables()
+    (tmp_path / "lake").rename(tmp_path / "aside")
+    warehouse = DuckDBWarehouse(path)
+    with pytest.raises(WarehouseError, match="there is no warehouse"):
+        warehouse.query("select count(*) from raw.logs")
+    warehouse.create_tables()
+    assert warehouse.query("select count(*) from raw.logs") == [(0,)]

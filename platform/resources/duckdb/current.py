@@ -107,8 +107,18 @@ def _show(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, lake: Lake,
 
 def refuse_native(path: Path, lake: Lake) -> None:
     """Raise WarehouseError where a warehouse of version 0.1 lies, whose tables are in the file itself."""
-    if lake.catalog.exists() or not path.exists():
+    if lake.catalog.exists() or not path.exists() or _shows_a_lake(path):
         return
     raise WarehouseError(
         f"{path} was made by version 0.1, before the lake: make upgrade keeps it aside and builds everything anew from the archive"
     )
+
+
+def _shows_a_lake(path: Path) -> bool:
+    """Also one that was moved aside since."""
+    try:
+        with duckdb.connect(f"{path}", read_only=True) as connection:
+            connection.execute(f"select * from {_SHOWN}")
+    except duckdb.Error:
+        return False
+    return True
