@@ -82,7 +82,7 @@ class ModelHarness:
     def __post_init__(self) -> None:
         self.archive = FolderArchive(self.root / "archive")
         self.warehouse = DuckDBWarehouse(self.root / "warehouse.duckdb")
-        if self.recorded is not None:
+        if self.recorded is not None and not self.warehouse.lake.folder.exists():
             shutil.copytree(self.recorded.template() / "lake", self.root / "lake")
 
     def deliver(self, records: Sequence[Mapping[str, Any] | bytes], arrived: datetime | None = None) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from ingestion_platform.resources.duckdb.housekeeping import keep_house
 
 FIRST, END = date(2026, 1, 10), date(2026, 1, 12)
-KILLS = int(os.environ.get("KILLS", "4"))
+KILLS = int(os.environ.get("KILLS", "2"))
 READERS = 2
 HERE = Path(__file__).parent
 
