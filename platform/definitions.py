@@ -22,6 +22,7 @@ from ingestion_platform.assets.raw_logs import raw_logs_asset
 from ingestion_platform.assets.user_agents import user_agents_asset
 from ingestion_platform.automation.alerts import alerts
 from ingestion_platform.automation.jobs import asset_jobs
+from ingestion_platform.automation.maintenance import maintenance_job, nightly
 from ingestion_platform.automation.recovery import recovery_job
 from ingestion_platform.automation.refresh import refresh_job
 from ingestion_platform.automation.schedules import hourly, late_objects
@@ -51,6 +52,8 @@ def definitions(settings: Settings) -> Definitions:
         checks = StatisticsChecks(ExpectedResults())
         traffic = [traffic_asset(daily, policy, settings.simulated_hits)]
     refresh = refresh_job(models, checks)
+    # Snowflake keeps its own house.
+    housekeeping = [maintenance_job()] if settings.environment is Environment.LOCAL else []
     return Definitions(
         assets=[
             *traffic,
@@ -63,8 +66,8 @@ def definitions(settings: Settings) -> Definitions:
             *exposures(models),
         ],
         asset_checks=[layout_check(settings.partitions_start), checks.definition(daily)],
-        jobs=[refresh, recovery_job(models, checks), *asset_jobs(models, daily, simulated)],
-        schedules=[hourly(refresh)],
+        jobs=[refresh, recovery_job(models, checks), *housekeeping, *asset_jobs(models, daily, simulated)],
+        schedules=[hourly(refresh), *map(nightly, housekeeping)],
         sensors=[late_objects(refresh), *alerts(settings)],
         # One process a run: the start-up of a process for each step is what small runs would pay for.
         executor=in_process_executor,

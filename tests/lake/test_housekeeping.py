@@ -20,13 +20,13 @@ from ingestion_platform.resources.duckdb.housekeeping import keep_house
 from ingestion_platform.resources.lake.catalog import Catalog
 from ingestion_platform.resources.lake.contents import CatalogError, Column, NewFile, Table
 from ingestion_platform.resources.lake.housekeeping import (
-    Removed,
     delete_scheduled,
     expire,
     merge,
     remove_orphans,
 )
 from ingestion_platform.resources.lake.usage import held
+from ingestion_platform.resources.lake.workplaces import Removed, remove_abandoned
 
 DAY, NEXT = date(2026, 1, 1), date(2026, 1, 2)
 START = tests_clock.NOW
@@ -138,7 +138,7 @@ def test_what_a_killed_deletion_left_is_finished(aged) -> None:
 
 
 def test_orphans_are_removed_and_nothing_else(aged) -> None:
-    """Files of killed runs; not those that are new, wait to be deleted, or are staged for somebody to decide upon."""
+    """Files of killed runs; not those that are new, wait to be deleted, or lie where a process is at work."""
     expire(aged, timedelta(0), START + TIMES)
     known = on_disk(aged)
     orphan = aged.write("events.hits", DAY, "orphan", select(DAY, 5))
@@ -147,9 +147,38 @@ def test_orphans_are_removed_and_nothing_else(aged) -> None:
         (aged.folder / path).write_bytes(b"1234")
     made = datetime.fromtimestamp(os.stat(aged.folder / orphan.path).st_ctime, UTC)
     assert remove_orphans(aged, HOUR, made + HOUR - timedelta(seconds=5)) == Removed()
-    assert remove_orphans(aged, HOUR, made + 2 * HOUR) == Removed(2, orphan.size + 4)
+    assert remove_orphans(aged, HOUR, made + 2 * HOUR) == Removed(1, orphan.size)
     assert on_disk(aged) == known | {"staged/x/events/hits/event_date=2026-01-01/rows.parquet"}
+    assert (aged.folder / "spill/x/duckdb_temp.tmp").exists()
     assert (aged.folder / ".load.lock").exists() and aged.head() == 4
+
+
+ABANDONS = """
+import os, signal, sys
+from pathlib import Path
+from ingestion_platform.resources.duckdb.lake import Lake
+
+lake = Lake(Path(sys.argv[1]))
+with lake.staged() as staged, lake.spill() as spill:
+    (staged / "events").mkdir()
+    for path in (staged / "events" / "rows.parquet", spill / "duckdb_temp.tmp"):
+        path.write_bytes(b"1234")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_killed_runs_staged_and_spilled_goes(lake) -> None:
+    """A while after they were last at it; never what a living process holds, however long it thinks. Its own it removes itself."""
+    killed = subprocess.run([sys.executable, "-c", ABANDONS, f"{lake.folder}"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with duckdb_lake.Lake(lake.folder).staged() as mine:
+        (mine / "rows.parquet").write_bytes(b"mine")
+        made = datetime.fromtimestamp((mine / "rows.parquet").stat().st_ctime, UTC)
+        assert remove_abandoned(lake.folder, HOUR, made + HOUR - timedelta(minutes=1)) == Removed()
+        assert remove_abandoned(lake.folder, HOUR, made + 2 * HOUR) == Removed(2, 8)
+        assert list((lake.folder / "staged").iterdir()) == [mine] and list((lake.folder / "spill").iterdir()) == []
+        assert (mine / "rows.parquet").read_bytes() == b"mine"
+    assert list((lake.folder / "staged").iterdir()) == []
 
 
 def test_a_file_that_was_moved_into_place_is_new(lake) -> None:

@@ -92,8 +92,15 @@ def test_the_code_location_is_what_was_reviewed(tmp_path: Path) -> None:
     assert set(ASSETS) <= assets
     # What else there may be are dbt's exposures, which have keys of one part.
     assert all("/" not in key for key in assets - set(ASSETS))
-    assert found["jobs"] == ["hourly_refresh", "observe_archive", "recover_quarantine", "replay", "simulate"]
-    assert found["schedules"] == {"hourly": "RUNNING"}
+    assert found["jobs"] == [
+        "hourly_refresh",
+        "lake_maintenance",
+        "observe_archive",
+        "recover_quarantine",
+        "replay",
+        "simulate",
+    ]
+    assert found["schedules"] == {"hourly": "RUNNING", "nightly": "RUNNING"}
     assert found["sensors"] == {"late_objects": "RUNNING"}
     assert found["parents_of_raw"] == ["archive/events"], "simulation must never be upstream of raw"
     assert found["undescribed"] == []

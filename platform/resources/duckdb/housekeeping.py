@@ -9,17 +9,18 @@ from datetime import datetime, timedelta
 from ingestion_platform.resources.duckdb.lake import Lake
 from ingestion_platform.resources.duckdb.views import select_files
 from ingestion_platform.resources.lake.catalog import DataFile, NewFile, Table
-from ingestion_platform.resources.lake.housekeeping import Removed, delete_scheduled, expire, merge, remove_orphans
+from ingestion_platform.resources.lake.housekeeping import delete_scheduled, expire, merge, remove_orphans
+from ingestion_platform.resources.lake.workplaces import Removed, remove_abandoned
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What was done: how many files there are less by merging, snapshots forgotten, and files deleted."""
+    """What was done: how many files there are less by merging, snapshots forgotten, files deleted, and what killed runs had left."""
 
     merged: int
     expired: int
     deleted: Removed
-    orphans: Removed
+    left: Removed
 
 
 def keep_house(lake: Lake, keep: timedelta, grace: timedelta, now: datetime) -> Kept:
@@ -32,4 +33,6 @@ def keep_house(lake: Lake, keep: timedelta, grace: timedelta, now: datetime) -> 
         merged = merge(lake.catalog, write)
     expired = expire(lake.catalog, keep, now)
     deleted = delete_scheduled(lake.catalog, grace, now)
-    return Kept(merged, expired, deleted, remove_orphans(lake.catalog, grace, now))
+    orphans, abandoned = remove_orphans(lake.catalog, grace, now), remove_abandoned(lake.folder, grace, now)
+    left = Removed(orphans.files + abandoned.files, orphans.bytes + abandoned.bytes)
+    return Kept(merged, expired, deleted, left)

@@ -9,9 +9,8 @@ lake/spill/<random>/                                         what does not fit i
 from __future__ import annotations
 
 import fcntl
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from uuid import uuid4
@@ -23,6 +22,7 @@ from collector.durable import make_folder, sync_files
 from ingestion_platform.resources.duckdb.views import literal
 from ingestion_platform.resources.lake.catalog import Catalog
 from ingestion_platform.resources.lake.contents import NewFile, Table
+from ingestion_platform.resources.lake.workplaces import SPILL, STAGED, workplace
 from ingestion_platform.resources.warehouse import WarehouseError
 
 COPY_OPTIONS = "(format parquet, compression zstd)"
@@ -44,7 +44,6 @@ class Lake:
             )
         self.folder = folder
         self.catalog = Catalog(folder)
-        self.staged = folder / "staged"
         self._memory_limit = memory_limit
 
     @contextmanager
@@ -65,12 +64,20 @@ class Lake:
 
     @contextmanager
     def spill(self) -> Iterator[Path]:
-        """A folder for the block, which DuckDB makes when it needs it."""
-        folder = self.folder / "spill" / uuid4().hex
-        try:
+        """A folder for what does not fit into memory in the block."""
+        folder = self.folder / SPILL / uuid4().hex
+        with ExitStack() as stack:
+            # On a disk that can only be read, few queries need it.
+            with suppress(OSError):
+                stack.enter_context(workplace(folder))
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def staged(self) -> Iterator[Path]:
+        """A folder for what a run builds in the block."""
+        folder = self.folder / STAGED / uuid4().hex
+        with workplace(folder):
+            yield folder
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

@@ -5,13 +5,11 @@ Anybody may read at any time. Several processes may build at once, dates of thei
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import duckdb
 
@@ -19,6 +17,7 @@ from ingestion_platform.dates import Window
 from ingestion_platform.resources.archive import Archive
 from ingestion_platform.resources.duckdb.current import is_current, refuse_native, write_current
 from ingestion_platform.resources.duckdb.export import date_writer
+from ingestion_platform.resources.duckdb.housekeeping import Kept, keep_house
 from ingestion_platform.resources.duckdb.lake import MEMORY_LIMIT, Lake
 from ingestion_platform.resources.duckdb.ledger import LakeLedger, ReadingLedger
 from ingestion_platform.resources.duckdb.load import Load
@@ -112,11 +111,16 @@ class DuckDBWarehouse(Warehouse):
 
     @contextmanager
     def propose(self, models: Mapping[str, str], window: Window | None) -> Iterator[Proposal]:
-        folder = self.lake.staged / uuid4().hex
-        try:
+        with self.lake.staged() as folder:
             yield LakeProposal(self.lake, folder, models, window, self._refresh)
+
+    def keep_house(self, keep: timedelta, grace: timedelta, now: datetime) -> Kept:
+        """Merge, forget and delete (see `keep_house` in housekeeping.py), beside whoever reads, loads and builds."""
+        self.create_tables()
+        try:
+            return keep_house(self.lake, keep, grace, now)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            self._refresh()
 
     def publications(self, limit: int = 20) -> list[Publication]:
         with self._ledger() as ledger:

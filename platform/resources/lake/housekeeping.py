@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 from ingestion_platform.resources.lake.catalog import Catalog
 from ingestion_platform.resources.lake.contents import CatalogError, DataFile, NewFile, Table
 from ingestion_platform.resources.lake.schema import time_text
+from ingestion_platform.resources.lake.workplaces import WORKPLACES, Removed, untouched_since
 
 SMALL_BYTES = 32 << 20
 """A file below this is merged with others of its date; a reader opens one above it for its bytes' sake anyway."""
-
-STAGED_FOLDER = "staged"
-"""Proposals lie in it, for as long as a person takes to decide: they are not ours to remove."""
 
 Writer = Callable[[Table, Sequence[DataFile]], NewFile | None]
 """Writes the rows of files of one date into one, with the table's columns; None when there are none."""
@@ -65,13 +62,6 @@ _EXPIRE = (
     """,
     "delete from ducklake_name_mapping where mapping_id not in (select mapping_id from ducklake_column_mapping)",
 )
-
-
-class Removed(NamedTuple):
-    """Files that are gone, and their bytes."""
-
-    files: int = 0
-    bytes: int = 0
 
 
 def expire(catalog: Catalog, keep: timedelta, now: datetime) -> int:
@@ -133,7 +123,7 @@ def remove_orphans(catalog: Catalog, grace: timedelta, now: datetime) -> Removed
     return _removed(
         path
         for path in _files(catalog.folder)
-        if path.relative_to(catalog.folder).as_posix() not in known and _untouched_since(path, now - grace)
+        if path.relative_to(catalog.folder).as_posix() not in known and untouched_since(path, now - grace)
     )
 
 
@@ -166,21 +156,12 @@ def _merge(catalog: Catalog, write: Writer, table: Table, files: Sequence[DataFi
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files below the lake's folder: those in it are the catalog's own and locks."""
+    """All files below the lake's folder but those that processes are at work on; those in it are the catalog's own and locks."""
     for found, folders, names in os.walk(folder):
         if Path(found) == folder:
-            folders[:] = [name for name in folders if name != STAGED_FOLDER]
+            folders[:] = [name for name in folders if name not in WORKPLACES]
             continue
         yield from (Path(found, name) for name in names)
-
-
-def _untouched_since(path: Path, moment: datetime) -> bool:
-    """Neither written nor moved; a file that is gone by now is somebody else's."""
-    try:
-        told = path.stat()
-    except FileNotFoundError:
-        return False
-    return datetime.fromtimestamp(max(told.st_mtime, told.st_ctime), UTC) < moment
 
 
 def _removed(paths: Iterator[Path]) -> Removed:
