@@ -1,4 +1,4 @@
-"""`published/overview`: the statistics as Parquet files, for readers who must not wait for the warehouse.
+"""`published/overview`: the statistics as Parquet files, for tools that want no database.
 
 A file a model and date under PUBLISHED_DIR, each replaced whole, so that a notebook reads while a backfill runs. Comes after
 the blocking checks of the statistics: what fails them is not published. A run that publishes without them (this asset alone, from

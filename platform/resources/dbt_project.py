@@ -3,8 +3,8 @@
 In: the manifest that `prepare` wrote, a window of event dates, selectors of nodes. Out: one `NodeResult` a model or test.
 
 Why in process and not dbt's command line: a subprocess costs 3 to 6 s of imports and a version look-up at the package index
-for each invocation, and outlives a killed run worker, holding DuckDB's lock. dbt keeps its DuckDB connection open when an
-invocation ends, so it is closed here: the pool's next holder may be another process.
+for each invocation, and outlives a killed run worker. dbt keeps its DuckDB connection open when an invocation ends, so it is
+closed here, for the memory that its database takes.
 """
 
 from __future__ import annotations
