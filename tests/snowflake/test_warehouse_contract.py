@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 from isal import igzip
 
 from collector.archive_keys import MARKER_KEY, object_key
-from ingestion_platform.dates import affected
+from ingestion_platform.dates import Window, affected
 from ingestion_platform.resources.archive import data_version
+from ingestion_platform.resources.duckdb.ledger import LakeLedger
 from ingestion_platform.resources.snowflake import sql as snowflake_sql
+from ingestion_platform.resources.snowflake.ledger import SnowflakeLedger
 from ingestion_platform.resources.snowflake.warehouse import PIPE_GRACE, SnowflakeWarehouse
 
 DAY, NEXT = date(2026, 1, 1), date(2026, 1, 2)
@@ -54,9 +60,9 @@ def test_late_objects_name_the_dates_they_touch(bench, record, at) -> None:
     asked = (date(2025, 12, 1), date(2026, 6, 1))
     behind = bench.warehouse.stale_dates(["logs", "sessions"], *asked)
     assert behind == sorted(affected([DAY]))
-    bench.warehouse.record_build(["logs"], *asked, bench.warehouse.latest_load_id())
+    mark(bench, ["logs"], asked)
     assert bench.warehouse.stale_dates(["logs", "sessions"], *asked) == behind
-    bench.warehouse.record_build(["sessions"], *asked, bench.warehouse.latest_load_id())
+    mark(bench, ["sessions"], asked)
     assert bench.warehouse.stale_dates(["logs", "sessions"], *asked) == []
     bench.deliver([record(at("2026-01-02 12:00"))])
     bench.warehouse.load(bench.archive, *WINDOW)
@@ -137,7 +143,8 @@ def test_a_warehouse_without_markers_adopts_its_archive(bench, record, at) -> No
     """A 0.1 warehouse knows no marker: the next load writes or takes it. An archive that is empty then is not taken for its own."""
     key = bench.deliver([record(at("2026-01-01 10:00"))])
     bench.warehouse.load(bench.archive, *WINDOW)
-    execute(bench, "delete from raw.archives")
+    with ledger(bench) as (_, execute):
+        execute("delete from raw.archives" if on_snowflake(bench) else "delete from clickstream_archives")
     remove(bench, MARKER_KEY)
     content = bench.archive.read(key)
     remove(bench, key)
@@ -262,8 +269,8 @@ def test_full_reload_gives_the_same_rows_under_a_new_number(bench, record, at) -
     bench.deliver([record(at("2026-01-01 10:00")), b"no json\n"])
     bench.deliver([record(at("2026-01-02 10:00"))])
     bench.warehouse.load(bench.archive, *WINDOW)
-    before, latest_load_id = rows(bench), bench.warehouse.latest_load_id()
-    bench.warehouse.record_build(["logs"], *WINDOW, latest_load_id)
+    before = rows(bench)
+    mark(bench, ["logs"], WINDOW)
     first, second, _ = bench.warehouse.load(bench.archive, *WINDOW, full_reload=(DAY, NEXT))
     assert (first.objects_loaded, first.objects_removed, second.objects_loaded) == (1, 1, 0)
     assert (rows(bench), bench.warehouse.stale_dates(["logs"], DAY, NEXT)) == (before, [DAY])
@@ -355,16 +362,12 @@ def test_statistics_are_published_alike(make_bench, record, at) -> None:
     """Parquet files of both warehouses have the same columns, types and rows."""
     benches = [make_bench("duckdb"), make_bench("snowflake")]
     for bench in benches:
-        for schema in ("stats",):
-            execute(bench, f"create schema if not exists {schema}")
         for name in ("overview_1h", "overview_1d", "revenue_1h", "revenue_1d"):
-            execute(
+            publish(
                 bench,
-                f"create table stats.{name} (event_date date, period timestamp, tracking_id varchar, hits bigint, money decimal(38, 9))",
-            )
-            execute(
-                bench,
-                f"insert into stats.{name} select '2026-01-01'::date, '2026-01-01 10:00:00'::timestamp, 'UA', 3, 10.01::decimal(38, 9)",
+                f"stats.{name}",
+                "select '2026-01-01'::date as event_date, '2026-01-01 10:00:00'::timestamp as period, 'UA' as tracking_id, "
+                "3::bigint as hits, 10.01::decimal(38, 9) as money",
             )
     one, two = (bench.warehouse.export(bench.root / "published", DAY, WINDOW[1]) for bench in benches)
     assert [path.name for path in one] == [path.name for path in two]
@@ -375,10 +378,40 @@ def test_statistics_are_published_alike(make_bench, record, at) -> None:
         ]
 
 
-def execute(bench: Any, statement: str) -> None:
-    if isinstance(bench.warehouse, SnowflakeWarehouse):
-        bench.warehouse.query(statement)
-        return
+# ---- what the two sides do each in its own way -----------------------------------------------------------------------------------
+
+
+def on_snowflake(bench: Any) -> bool:
+    return isinstance(bench.warehouse, SnowflakeWarehouse)
+
+
+@contextmanager
+def ledger(bench: Any) -> Iterator[tuple[Any, Callable[[str], Any]]]:
+    """The ledger, open for writing, and what runs a statement about its tables."""
+    if on_snowflake(bench):
+        with bench.warehouse.session() as session, session.transaction():
+            yield SnowflakeLedger(session), session.execute
+    else:
+        with bench.warehouse.lake.catalog.change("test") as change:
+            yield LakeLedger(change.connection), change.connection.execute
+
+
+def mark(bench: Any, models: list[str], window: tuple[date, date]) -> None:
+    """Note what a publication notes, beside its rows, of models built from everything that is loaded."""
+    latest_load_id = bench.warehouse.latest_load_id()
+    with ledger(bench) as (opened, _):
+        opened.record_build(models, *window, latest_load_id)
+
+
+def publish(bench: Any, relation: str, select: str) -> None:
+    """Make a relation hold these rows of DAY."""
     bench.warehouse.create_tables()
-    with bench.warehouse._connect() as connection:
-        connection.execute(statement)
+    if on_snowflake(bench):
+        bench.warehouse.query(f"create table {relation} as {select}")
+        return
+    name = relation.partition(".")[2]
+    with bench.warehouse.propose({name: relation}, Window(DAY, NEXT)) as proposal:
+        staged = Path(proposal.environment["LAKE_STAGED"]).joinpath(*relation.split("."), f"event_date={DAY}")
+        with duckdb.connect() as engine:
+            engine.execute(f"copy ({select}) to '{staged}/rows.parquet' (format parquet)")
+        proposal.publish([name], 0)
