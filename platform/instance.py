@@ -1,4 +1,4 @@
-"""The Dagster instance of a DATA_DIR: its configuration and the writer's pool.
+"""The Dagster instance of a DATA_DIR: its configuration and the warehouse's pool.
 
 `open_instance` writes DATA_DIR/dagster/dagster.yaml, so that every command, and the daemon of `dagster dev`, sees the same
 limits without anybody editing a file. Three of its lines were settled by trying (docs/decisions/writer-pool.md): pools count

@@ -3,7 +3,7 @@
 Command lines add `.env` to the environment first (`collector.env_file`); the environment's own values win.
 
     INGEST_ENV             local (default) | emulated | production; any other name is refused, nothing falls back
-    DATA_DIR               ./data: archive/, warehouse.duckdb, dagster/, published/
+    DATA_DIR               ./data: archive/, lake/, warehouse.duckdb, dagster/, published/
     PARTITIONS_START       2026-01-01: first date (UTC) that is a partition
     PARTITIONS_PER_RUN     31: dates that one run of a backfill takes at most
     ARCHIVE_RETENTION_DAYS unset: the archive keeps everything; else dates older than so many days are frozen: readable, not replayable

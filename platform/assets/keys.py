@@ -15,7 +15,7 @@ STATISTICS = [OVERVIEW_1D, *(AssetKey(["stats", name]) for name in ("overview_1h
 """What is published."""
 
 WAREHOUSE_POOL = "warehouse"
-"""Every step that opens the warehouse claims a slot of this pool, reading or writing: DuckDB's file takes one process."""
+"""Every step that works on the warehouse claims a slot of this pool: memory is what it bounds (docs/decisions/writer-pool.md)."""
 
 OWNERS = ["team:data-platform"]
 

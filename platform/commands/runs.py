@@ -1,6 +1,6 @@
 """Runs that a command launches and executes itself, on the instance that `dagster dev` shows.
 
-They are ordinary runs of the jobs in the code location: they wait for the writer's pool, appear in the UI while they go on,
+They are ordinary runs of the jobs in the code location: they wait for the warehouse's pool, appear in the UI while they go on,
 and can be looked at or launched again there. Nothing else needs to be running.
 """
 
