@@ -141,6 +141,7 @@ class ModelHarness:
             "LAKE_FOLDER": f"{self.warehouse.lake.folder}",
             "LAKE_SNAPSHOT": "",
             "LAKE_STAGED": "",
+            "LAKE_LIVE": "",
             "LAKE_SPILL": "",
         }
         os.environ |= given

@@ -25,6 +25,6 @@ class Plugin(BasePlugin):
             return
         lake = Lake(Path(folder))
         at = os.environ.get("LAKE_SNAPSHOT")
-        show_lake(conn, lake, lake.catalog.snapshot(int(at) if at else None))
+        show_lake(conn, lake, lake.catalog.snapshot(int(at) if at else None), live=bool(os.environ.get("LAKE_LIVE")))
         if spill := os.environ.get("LAKE_SPILL"):
             conn.execute(f"set temp_directory = '{spill}'")

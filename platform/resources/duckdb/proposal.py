@@ -54,6 +54,7 @@ class LakeProposal(Proposal):
             "LAKE_SNAPSHOT": f"{self._base}",
             "LAKE_STAGED": f"{self._folder}",
             "LAKE_SPILL": f"{self._folder / 'spill'}",
+            "LAKE_LIVE": "" if self._window is not None else "yes",
         }
 
     @contextmanager
@@ -158,8 +159,13 @@ class LakeProposal(Proposal):
         show_views(connection, self._views)
 
 
-def show_lake(connection: duckdb.DuckDBPyConnection, lake: Lake, snapshot: Snapshot) -> None:
-    """What a run works on: the tables of `snapshot`, as published too, and the ledger as it is."""
+def show_lake(connection: duckdb.DuckDBPyConnection, lake: Lake, snapshot: Snapshot, *, live: bool = False) -> None:
+    """What a run works on: the tables of `snapshot`, as published too, the ledger as it is, and views over them. The `live` ones are for
+    a run that builds these: planning them costs more than all others together."""
     show_published(connection, snapshot, lake.folder)
     with lake.catalog.reading() as ledger:
         show_ledger(connection, ledger)
+    of_models = {relation.partition(".")[0] for relation in snapshot.tables}
+    show_views(
+        connection, {name: sql for name, sql in snapshot.views.items() if live or name.partition(".")[0] in of_models}
+    )
