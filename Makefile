@@ -38,6 +38,9 @@ simulate: setup ## Write past days of traffic into the archive: FROM=2026-01-01 
 replay: setup ## Rebuild a range of dates from the archive: FROM=2026-01-01 TO=2026-01-07 (both inclusive); REMOVE="key ..." names objects that are gone on purpose
 	@$(PLATFORM) replay --from "$(FROM)" --to "$(TO)" --remove $(REMOVE)
 
+upgrade: setup ## Rebuild the data of version 0.1 from the archive, once; its warehouse is kept aside (REMOVE="key ..." as above)
+	@$(PLATFORM) upgrade --remove $(REMOVE)
+
 status: setup ## One screen: how each date stands, what waits and what is wrong (DAYS=14 newest)
 	@$(PLATFORM) status --days "$(or $(DAYS),14)"
 
@@ -126,6 +129,6 @@ $(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -pa
 	@$(PLATFORM) prepare
 	@touch $@
 
-.PHONY: help setup demo dev collect pump simulate replay status doctor test test-dates test-browser test-infra infra-cost test-containers mutations lint bench bench-full bench-check lock clean
+.PHONY: help setup demo dev collect pump simulate replay upgrade status doctor test test-dates test-browser test-infra infra-cost test-containers mutations lint bench bench-full bench-check lock clean
 # Parts of commands, which CI runs side by side.
 .PHONY: lint-code lint-types lint-sql types-infra

@@ -1,4 +1,4 @@
-"""`python -m ingestion_platform demo|dev|replay|status|doctor|prepare|data-dir`: what the Makefile calls.
+"""`python -m ingestion_platform demo|dev|replay|upgrade|status|doctor|prepare|data-dir`: what the Makefile calls.
 
 Expected trouble (a setting, a date, a port, an object) is one line on standard error and exit code 1.
 """
@@ -31,6 +31,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY",
         help="objects that are gone from the archive on purpose: their rows are removed; any other that is gone stops its date",
     )
+    upgrade = commands.add_parser(
+        "upgrade", help="rebuild the data of version 0.1 from the archive; its warehouse is kept"
+    )
+    upgrade.add_argument(
+        "--remove", nargs="*", default=[], metavar="KEY", help="objects that are gone from the archive on purpose"
+    )
     status = commands.add_parser(
         "status", help="how every date stands: archived, loaded, built, published; waiting or wrong"
     )
@@ -60,6 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     settings = environment.read()
+    if options.command in ("demo", "dev", "replay"):
+        from ingestion_platform.commands.upgrade import refuse_old_warehouse
+
+        refuse_old_warehouse(settings)
     # Each command is imported on use: `prepare` must run before dbt's manifest exists, and Dagster takes seconds.
     if options.command == "prepare":
         from ingestion_platform.commands.prepare import prepare
@@ -73,6 +83,10 @@ def _run(options: argparse.Namespace) -> int:
         from ingestion_platform.commands.replay import replay
 
         replay(settings, options.first, options.last, options.remove)
+    elif options.command == "upgrade":
+        from ingestion_platform.commands.upgrade import upgrade
+
+        upgrade(settings, options.remove)
     elif options.command == "status":
         from ingestion_platform.commands.status import show_status
 

@@ -102,6 +102,26 @@ def _warehouse(settings: Settings) -> str:
     return f"{newest[1]:,} hits, the newest of {newest[0]} UTC"
 
 
+def _lake(settings: Settings) -> str:
+    from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
+    from ingestion_platform.resources.lake.usage import held
+
+    warehouse = environments.warehouse(settings)
+    if not isinstance(warehouse, DuckDBWarehouse):
+        return "none: Snowflake keeps what was replaced by itself"
+    usage = held(warehouse.lake.catalog)
+    line = f"{usage.current / 1e6:,.1f} MB in the newest snapshot"
+    if older := usage.by_snapshot:
+        size, ones = sum(size for _, size in older), "one" if len(older) == 1 else "ones"
+        line += (
+            f"; {size / 1e6:,.1f} MB only in {len(older)} older {ones}, from {older[0][0].at:%Y-%m-%d %H:%M} UTC on "
+            f"(KEEP_VERSIONS_DAYS={settings.keep_versions_days})"
+        )
+    if usage.scheduled:
+        line += f"; {usage.scheduled / 1e6:,.1f} MB wait to be deleted (KEEP_FILES_HOURS={settings.keep_files_hours})"
+    return line
+
+
 def _loaded(settings: Settings) -> str:
     start, end = max(settings.partitions_start, today() - timedelta(days=365)), today() + ONE_DAY
     from ingestion_platform.assets.archive_events import archive_versions
@@ -161,10 +181,11 @@ CHECKS: Mapping[str, Callable[[Settings], str]] = {
     "credentials": _credentials,
     "archive": _archive,
     "warehouse": _warehouse,
+    "lake": _lake,
     "loaded": _loaded,
     "collector": _port("COLLECTOR_PORT", "make collect"),
     "dagster": _port("DAGSTER_PORT", "make dev"),
     "alerts": _alerts,
 }
 # An account that cannot be reached is waited for once.
-NEEDS: Mapping[str, str] = {"warehouse": "credentials", "loaded": "credentials"}
+NEEDS: Mapping[str, str] = {"warehouse": "credentials", "lake": "warehouse", "loaded": "credentials"}

@@ -1,4 +1,4 @@
-"""One `make dev`, and one `make demo`, on a DATA_DIR: two would share an instance, a port or a log, and one would end the other's work.
+"""One `make dev`, one `make demo` and one `make upgrade` on a DATA_DIR: two would share an instance, a port or a log, and one would end the other's work.
 
 A lock is a file that its process holds open: it is free again when that has ended, however it ended. What the file says (pid,
 and where it answers) is for whoever is refused.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ingestion_platform.settings import Settings
 
 DEV = "make dev"
 DEMO = "make demo"
+UPGRADE = "make upgrade"
 
 
 def _path(settings: Settings, command: str) -> Path:
@@ -40,9 +41,9 @@ def only_one(settings: Settings, command: str, where: str = "") -> Iterator[int]
         file.truncate(0)
 
 
-def refuse_if_used(settings: Settings) -> None:
-    """Raise CommandError while `make dev` or `make demo` runs on DATA_DIR."""
-    for command in (DEV, DEMO):
+def refuse_if_used(settings: Settings, commands: Collection[str] = (DEV, DEMO, UPGRADE)) -> None:
+    """Raise CommandError while one of `commands` runs on DATA_DIR."""
+    for command in commands:
         if not _path(settings, command).exists():
             continue
         with _path(settings, command).open("a") as file:

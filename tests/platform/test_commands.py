@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -17,7 +18,9 @@ from rich.console import Console
 
 from ingestion_platform.commands.locks import DEMO, DEV
 from ingestion_platform.commands.report import print_figures
-from ingestion_platform.dates import today
+from ingestion_platform.dates import Window, today
+from ingestion_platform.resources import environments
+from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 from ingestion_platform.settings import PROJECT_DIR
 
 
@@ -106,6 +109,29 @@ def test_doctor_names_what_is_missing_and_then_that_all_is_well(place: Any) -> N
     late = place.command("doctor")
     assert late.returncode == 1
     assert f"late on purpose): make replay FROM={place.past(2)} TO=" in late.stdout
+
+
+def test_doctor_says_what_the_lake_takes(place: Any) -> None:
+    """Figures of what lies on disk, so that a user can tell what his versions cost him and when that goes."""
+    window = Window(place.past(2), place.past(1))
+    place.simulate(window.start, hits=2000)
+    warehouse = environments.warehouse(place.settings)
+    assert isinstance(warehouse, DuckDBWarehouse)
+    began = datetime.now(UTC)
+
+    def size() -> float:
+        return sum(path.stat().st_size for path in warehouse.lake.folder.rglob("*.parquet")) / 1e6
+
+    warehouse.load(place.archive, *window)
+    once = size()
+    assert once > 0.05
+    assert re.search(rf"ok +lake +{once:.1f} MB in the newest snapshot\n", place.command("doctor").stdout)
+    warehouse.load(place.archive, *window, full_reload=window)
+    more = rf"{size() - once:.1f} MB in the newest snapshot; {once:.1f} MB only in 1 older one, from {began:%Y-%m-%d %H:}\d\d UTC on \(KEEP"
+    assert re.search(more, place.command("doctor").stdout)
+    assert warehouse.keep_house(timedelta(0), timedelta(days=1), datetime.now(UTC) + timedelta(minutes=1)).expired
+    gone = rf"{size() - once:.1f} MB in the newest snapshot; {once:.1f} MB wait to be deleted \(KEEP_FILES_HOURS=24\)\n"
+    assert re.search(gone, place.command("doctor").stdout)
 
 
 def test_a_replay_of_dates_without_hits_says_so(place: Any) -> None:

@@ -17,7 +17,6 @@ from collector.durable import staged_path
 from ingestion_platform.resources.duckdb.lake import Lake
 from ingestion_platform.resources.duckdb.views import select_files, show, show_ledger, show_views
 from ingestion_platform.resources.lake.contents import Snapshot
-from ingestion_platform.resources.warehouse import WarehouseError
 
 _SHOWN = "main.shown_snapshot"
 _FORMAT = 2
@@ -30,6 +29,15 @@ def is_current(connection: duckdb.DuckDBPyConnection, lake: Lake) -> bool:
     """Whether the file that `connection` has open as its default shows the newest snapshot of `lake`, from where the lake lies now."""
     with lake.catalog.reading() as catalog:
         return _shown(connection) == _newest(lake, catalog)
+
+
+def shows_a_lake(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the file that `connection` has open as its default is one of these, of whatever lake and release."""
+    try:
+        connection.execute(f"select * from {_SHOWN}")
+    except duckdb.CatalogException:
+        return False
+    return True
 
 
 class _Shown(NamedTuple):
@@ -103,22 +111,3 @@ def _show(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, lake: Lake,
     for name in known.keys() - snapshot.views.keys():
         connection.execute(f"drop view if exists {name}")
     show_views(connection, {name: sql for name, sql in snapshot.views.items() if known.get(name) != sql})
-
-
-def refuse_native(path: Path, lake: Lake) -> None:
-    """Raise WarehouseError where a warehouse of version 0.1 lies, whose tables are in the file itself."""
-    if lake.catalog.exists() or not path.exists() or _shows_a_lake(path):
-        return
-    raise WarehouseError(
-        f"{path} was made by version 0.1, before the lake: make upgrade keeps it aside and builds everything anew from the archive"
-    )
-
-
-def _shows_a_lake(path: Path) -> bool:
-    """Also one that was moved aside since."""
-    try:
-        with duckdb.connect(f"{path}", read_only=True) as connection:
-            connection.execute(f"select * from {_SHOWN}")
-    except duckdb.Error:
-        return False
-    return True

@@ -15,12 +15,13 @@ import duckdb
 
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.archive import Archive
-from ingestion_platform.resources.duckdb.current import is_current, refuse_native, write_current
+from ingestion_platform.resources.duckdb.current import is_current, write_current
 from ingestion_platform.resources.duckdb.export import date_writer
 from ingestion_platform.resources.duckdb.housekeeping import Kept, keep_house
 from ingestion_platform.resources.duckdb.lake import MEMORY_LIMIT, Lake
 from ingestion_platform.resources.duckdb.ledger import LakeLedger, ReadingLedger
 from ingestion_platform.resources.duckdb.load import Load
+from ingestion_platform.resources.duckdb.native import refuse_native
 from ingestion_platform.resources.duckdb.proposal import LakeProposal
 from ingestion_platform.resources.duckdb.tables import BAD_LINES, RAW_LOGS, USER_AGENTS
 from ingestion_platform.resources.duckdb.user_agents import LakeUserAgents
