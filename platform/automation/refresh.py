@@ -145,12 +145,16 @@ class Refresh:
         )
 
     def live(self) -> Generator[Event, None, None]:
-        """Write the live views whose SQL changed since they were written (or never were), once there are marts for them to read."""
+        """Write the live views when their SQL changed since, or this warehouse never had them, once there are marts for them to read.
+
+        Dagster remembers views of a warehouse that is gone, such as a lake that was removed to start over.
+        """
         models = self.models
         built = {row[0] for row in self.warehouse.query("select distinct model from raw.build_history")}
         if not built.issuperset(models.names_of(models.partitioned)):
             return
-        if outdated(self.context.instance, models.code_versions_of(models.live)):
+        shown = self.warehouse.query("select count(*) from raw.publications where start_date is null")[0][0]
+        if not shown or outdated(self.context.instance, models.code_versions_of(models.live)):
             everything = [*models.live, *models.tests_of(models.live)]
             yield from self._built(
                 build_views(self.dbt, self.warehouse, models, everything, self.context.log.info), None

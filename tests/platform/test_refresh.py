@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +35,12 @@ def test_one_run_brings_everything_up_to_date_and_the_next_says_that_nothing_is_
     assert second.get_asset_materialization_events() == []
     messages = [record.user_message for record in place.instance.all_logs(second.run_id)]
     assert any(message.startswith("Nothing new") for message in messages)
+
+    everything, live = place.everything(), place.count("events_live.logs_live")
+    shutil.rmtree(place.settings.lake_catalog.parent)
+    assert place.launch("hourly_refresh").success
+    assert place.everything() == everything, "who removes the lake starts over"
+    assert place.count("events_live.logs_live") == live, "Dagster knows the views as up to date"
 
 
 @pytest.mark.dates("leap-day")

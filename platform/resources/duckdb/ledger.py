@@ -109,7 +109,7 @@ class LakeLedger:
     def record_publication(self, models: Sequence[str], window: Window | None) -> int:
         """Note that `models` were published for `window`; returns the publication's number."""
         ((number,),) = self._run("select coalesce(max(publication_id), 0) + 1 from clickstream_publications")
-        bounds = [f"{bound}" for bound in window] if window is not None else [None, None]
+        bounds: list[str | None] = [f"{bound}" for bound in window] if window is not None else [None, None]
         self._run(
             "insert into clickstream_publications values (?, ?, ?, ?, ?)",
             [number, _now(), json.dumps(list(models)), *bounds],
