@@ -13,7 +13,6 @@ from pathlib import Path
 from rich.console import Console
 
 from collector.durable import staged
-from ingestion_platform.assets.manifest import Models
 from ingestion_platform.commands.errors import CommandError
 from ingestion_platform.commands.locks import UPGRADE, only_one, refuse_if_used
 from ingestion_platform.commands.replay import replay_work
@@ -21,14 +20,10 @@ from ingestion_platform.commands.runs import RunFailed, Work, console, execute
 from ingestion_platform.dates import ARRIVAL_MARGIN, ONE_DAY, Window, chunks, frozen_before, listed, today
 from ingestion_platform.instance import open_instance
 from ingestion_platform.resources import environments
-from ingestion_platform.resources.dbt_project import read_manifest
 from ingestion_platform.resources.duckdb.native import is_native, loaded_objects, refuse_native
 from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 from ingestion_platform.resources.guard import blocking_failure, missing_from, vanished
 from ingestion_platform.settings import Settings
-
-_EVERY_ASSET = "__ASSET_JOB"
-"""Dagster's own job, for what no other has."""
 
 
 def upgrade(settings: Settings, remove: Sequence[str] = ()) -> None:
@@ -95,16 +90,12 @@ def _begin(settings: Settings, remove: Collection[str], out: Console) -> None:
 
 
 def _rebuild(settings: Settings, out: Console) -> None:
-    """Replay what is noted, oldest first; then what follows from it, and the live views, which no date has."""
-    models = Models.of(read_manifest(adapter=environments.ADAPTERS[settings.environment]))
-    last = [
-        Work("hourly_refresh", None, "Refresh"),
-        Work(_EVERY_ASSET, None, "Live views", assets=models.keys_of(models.live)),
-    ]
+    """Replay what is noted, oldest first; a refresh then does what follows from it, and the live views, which no date has."""
+    refresh = Work("hourly_refresh", None, "Refresh")
     left = [part for window in _left(settings) for part in chunks(window, settings.partitions_per_run)]
     replays, failed = [work for window in left for work in replay_work(settings, window)], []
     with open_instance(settings) as instance:
-        for work in [*replays, *last]:
+        for work in [*replays, refresh]:
             try:
                 execute(instance, [work], out)
             except RunFailed as error:
@@ -114,7 +105,7 @@ def _rebuild(settings: Settings, out: Console) -> None:
             _write(settings, left)
     if failed:
         raise CommandError(
-            f"{len(failed)} of {len(replays) + len(last)} runs failed, the others are done; make upgrade goes on with what is left: "
+            f"{len(failed)} of {len(replays) + 1} runs failed, the others are done; make upgrade goes on with what is left: "
             f"{failed[0]}"
         )
     _note(settings).unlink()
