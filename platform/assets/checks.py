@@ -196,11 +196,11 @@ class StatisticsChecks:
         failures = {name: blocking_failure(specs[name], checked) for name, checked in results.items()}
         return Audit(results, fresh, {name: line for name, line in failures.items() if line is not None})
 
-    def evaluations(self, instance: DagsterInstance, audit: Audit) -> list[AssetCheckEvaluation]:
+    def evaluations(self, instance: DagsterInstance, audit: Audit, *, published: bool) -> list[AssetCheckEvaluation]:
         """What an audit found, as events: about the newest materialization of each date, once these have been recorded, or about none
-        where nothing was published."""
+        where what it looked at was not `published`."""
         specs = self.specs(None)
-        about = instance if not audit.refusals else None
+        about = instance if published else None
         by_date = [
             event
             for name, checked in audit.results.items()
@@ -227,7 +227,7 @@ class StatisticsChecks:
                 return
             audit = self.audit(warehouse, settings, dates_to_check(context))
             selected = context.selected_asset_check_keys
-            events = self.evaluations(context.instance, audit)
+            events = self.evaluations(context.instance, audit, published=True)
             yield from record(context, [event for event in events if event.asset_check_key in selected])
             refused = [line for name, line in audit.refusals.items() if specs[name].key in selected]
             if refused:

@@ -132,7 +132,7 @@ def partitioned_models(
         yield from record(context, tests)
         yield from check_outputs(context, [test.asset_check_key for test in tests])
         if built.audit is not None:
-            yield from record(context, checks.evaluations(context.instance, built.audit))
+            yield from record(context, checks.evaluations(context.instance, built.audit, published=not built.error()))
         if built.error():
             raise Failure(f"{window} is not published, and stays as it was: {built.error()}")
 

@@ -172,7 +172,9 @@ class Refresh:
                 )
         yield from record(self.context, checked(self.models, built, f"{window or 'all'}"))
         if built.audit is not None:
-            yield from record(self.context, self.checks.evaluations(self.context.instance, built.audit))
+            yield from record(
+                self.context, self.checks.evaluations(self.context.instance, built.audit, published=not built.error())
+            )
         if built.error():
             raise Failure(f"{window or 'all'} is not published, and stays as it was: {built.error()}")
 

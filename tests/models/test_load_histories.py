@@ -16,7 +16,7 @@ from isal import igzip
 
 from collector.archive_keys import MARKER_KEY
 
-HISTORIES = int(os.environ.get("LOAD_HISTORIES", "15"))
+HISTORIES = int(os.environ.get("LOAD_HISTORIES", "8"))
 FIRST_SEED = int(os.environ.get("FIRST_SEED", "0"))
 STEPS = 12
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
