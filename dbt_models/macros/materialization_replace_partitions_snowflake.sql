@@ -72,10 +72,12 @@
 
 {# Two runs may define the same table or column. A count needs no widening: BIGINT is NUMBER(38, 0) here. #}
 {% macro definitions_of_table(staged, published, held) -%}
-    {%- set cluster_by = config.get("cluster_by", ["event_date"]) | join(", ") -%}
-    {%- set made = [
-        "create transient table if not exists " ~ published ~ " " ~ get_table_columns_and_constraints() ~ " cluster by (" ~ cluster_by ~ ")"
-    ] -%}
+    {%- set made = [] -%}
+    {%- if not held -%}
+        {%- set cluster_by = config.get("cluster_by", ["event_date"]) | join(", ") -%}
+        {%- set columns = get_table_columns_and_constraints() -%}
+        {%- do made.append("create transient table if not exists " ~ published ~ " " ~ columns ~ " cluster by (" ~ cluster_by ~ ")") -%}
+    {%- endif -%}
     {%- for name, column in model.columns.items() if held and name | lower not in held -%}
         {%- do made.append("alter table " ~ published ~ " add column if not exists " ~ name ~ " " ~ column.data_type) -%}
     {%- endfor -%}

@@ -119,17 +119,10 @@ class ModelHarness:
             yield proposal
 
     def publish_live_views(self) -> None:
-        """Write the live views, as a run of the platform does."""
+        """Write the live views, and all others, as a run of the platform does."""
+        window = (DAY_ONE, DAY_ONE + timedelta(days=1))
         with self.warehouse.propose({}, None) as proposal:
-            results = self.dbt(
-                "run",
-                DAY_ONE,
-                DAY_ONE + timedelta(days=1),
-                "--select",
-                "tag:live",
-                *STAGING,
-                environment=proposal.environment,
-            )
+            results = self.dbt("run", *window, "--select", "config.materialized:view", environment=proposal.environment)
             proposal.add_views({f"{r.node.schema}.{r.node.name}": r.node.compiled_code for r in results})
             proposal.publish([], 0)
 
