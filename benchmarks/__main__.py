@@ -23,7 +23,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import collector, figures, orchestration, replay, report, scaling, simulation, tick
+from benchmarks import collector, figures, lake, orchestration, replay, report, scaling, simulation, tick
 from benchmarks.measure import PROJECT_DIR, BenchmarkError, machine
 
 
@@ -44,17 +44,18 @@ class Sizes:
     backfill_dates: int
     collector_seconds: float
     simulation_seconds: float
+    lake_dates: int
 
 
 DEFAULT = Sizes(
-    "default", 500_000, 10, False, (100_000, 250_000), 100_000, (1, 31), 1_000, (0, 30), 31, 12.0, 10.0
+    "default", 500_000, 10, False, (100_000, 250_000), 100_000, (1, 31), 1_000, (0, 30), 31, 12.0, 10.0, 1_096
 )  # fmt: skip
 FULL = Sizes(
-    "full", 10_000_000, 10, True, (100_000, 1_000_000, 36_000_000), 1_000_000, (1, 10, 100), 20_000, (0, 10, 90), 90, 60.0, 60.0
+    "full", 10_000_000, 10, True, (100_000, 1_000_000, 36_000_000), 1_000_000, (1, 10, 100), 20_000, (0, 10, 90), 90, 60.0, 60.0, 1_096
 )  # fmt: skip
-TINY = Sizes("tiny", 3_000, 2, True, (1_000,), 1_000, (1, 2), 300, (0, 2), 2, 2.0, 1.0)
+TINY = Sizes("tiny", 3_000, 2, True, (1_000,), 1_000, (1, 2), 300, (0, 2), 2, 2.0, 1.0, 40)
 
-PARTS = ("replay", "scaling", "tick", "orchestration", "collector", "simulation")
+PARTS = ("replay", "scaling", "tick", "orchestration", "collector", "simulation", "lake")
 
 _HITS_A_BACKFILLED_DATE = 200
 
@@ -93,6 +94,7 @@ def measure(
         ),
         "collector": lambda: collector.run(sizes.collector_seconds),
         "simulation": lambda: simulation.run(sizes.simulation_seconds),
+        "lake": lambda: lake.run(folder / "lake", sizes.lake_dates),
     }
     for name in PARTS:
         if name not in parts:

@@ -186,7 +186,7 @@ def dagster_stages(home: Path, began: float, seconds: float) -> dict[str, float]
     return slowest_first(stages)
 
 
-_DBT = "dbt: start, parsing, counting rows, recording"
+_DBT = "dbt: start, parsing; audit; publication; recording"
 # What ingestion_platform.assets.models calls a model's own time in the metadata of its materializations.
 _MODEL_SECONDS = "seconds of this model's build"
 _STEPS = {
