@@ -25,7 +25,7 @@ def literal(text: object) -> str:
     return "'" + f"{text}".replace("'", "''") + "'"
 
 
-def read_files(paths: Sequence[Path], partition_column: str | None) -> str:
+def read_files(paths: Sequence[Path | str], partition_column: str | None) -> str:
     """The call that reads Parquet files; those whose folder is another date than a query's are not even opened."""
     files = ", ".join(map(literal, paths))
     hive = (
@@ -39,7 +39,7 @@ def read_files(paths: Sequence[Path], partition_column: str | None) -> str:
 def select_files(table: Table, files: Sequence[DataFile], folder: Path) -> str:
     """The SELECT that a table of `files` is. What an older file lacks of the table's columns is null."""
     parts = [
-        f"select {_columns(table, columns)} from {read_files([folder / file.path for file in group], table.partition_column)}"
+        f"select {_columns(table, columns)} from {read_files([f'{folder}/{file.path}' for file in group], table.partition_column)}"
         for columns, group in groupby(
             sorted(files, key=lambda file: (file.columns, file.path)), lambda file: file.columns
         )
