@@ -30,10 +30,12 @@
     {{ return(relation) }}
 {%- endmacro %}
 
-{# Whether this invocation stages a node. Parsing does not ask: what dbt has parsed serves any proposal. #}
+{# Whether this invocation stages a node; exposures, which it may have selected too, are none. Parsing does not ask: what dbt has
+    parsed serves any proposal. #}
 {% macro is_staged(unique_id) -%}
     {{ return(
-        execute and proposal() and unique_id in selected_resources and graph.nodes[unique_id].config.schema in ["events", "stats"]
+        execute and proposal() and unique_id in selected_resources and unique_id in graph.nodes
+        and graph.nodes[unique_id].config.schema in ["events", "stats"]
     ) }}
 {%- endmacro %}
 
