@@ -148,7 +148,8 @@ class DbtProject:
                 seconds=round(result.execution_time, 3),
                 failures=result.failures,
                 message=result.message or "",
-                relation=f"{result.node.schema}.{result.node.name}".lower(),
+                # Exposures, which dbt reports as well, have none.
+                relation=f"{getattr(result.node, 'schema', '')}.{result.node.name}".lower(),
                 view=(getattr(result.node, "compiled_code", None) or "") if _is_view(result.node) else "",
             )
             for result in getattr(outcome.result, "results", [])

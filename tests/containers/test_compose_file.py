@@ -16,7 +16,11 @@ DEPLOY = PROJECT_DIR / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
 PLATFORM = ("pools", "code", "webserver", "daemon")
 # Of a laptop: the local collector, the traffic that production does not simulate, the address of `make dev`, and DuckDB.
-LOCAL_ONLY = {"COLLECTOR_PORT", "DAGSTER_PORT", "COLLECT_URL", "N_EVENTS", "SIMULATED_HITS", "DUCKDB_MEMORY_LIMIT"}
+# The last two are for the embedded warehouse's lake.
+LOCAL_ONLY = {
+    "COLLECTOR_PORT", "DAGSTER_PORT", "COLLECT_URL", "N_EVENTS", "SIMULATED_HITS", "DUCKDB_MEMORY_LIMIT", "KEEP_VERSIONS_DAYS",
+    "KEEP_FILES_HOURS",
+}  # fmt: skip
 _NAME = r"[A-Z][A-Z0-9]*_[A-Z0-9_]+"
 _DIGEST = re.compile(r"\S+:\S+@sha256:[0-9a-f]{64}")
 

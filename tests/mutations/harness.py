@@ -80,7 +80,7 @@ class Laboratory:
         relations = {name.partition(".")[2]: name for name in bench_of_models.MODELS}
         with self.warehouse.propose(relations, self.window) as proposal:
             results = self.dbt.build(
-                [*select, "--exclude", "tag:live", "--exclude-resource-type", "unit_test"],
+                [*select, *bench_of_models.STAGING, "--exclude", "tag:live", "--exclude-resource-type", "unit_test"],
                 self.window,
                 lambda _: None,
                 proposal.environment,
@@ -89,6 +89,7 @@ class Laboratory:
             if failed:
                 names = tuple(dict.fromkeys(_name(result) for result in failed))
                 return Outcome(names, tuple(" ".join(result.message.split())[:300] for result in failed), ())
+            proposal.add_views({result.relation: result.view for result in results if result.view})
             refusals = StatisticsChecks(ExpectedResults()).audit(proposal, self.settings, self.window).refusals
             if refusals:
                 return Outcome(tuple(refusals), tuple(refusals.values()), ())
