@@ -11,16 +11,10 @@
     {%- set published = "published." ~ this.schema ~ "__" ~ this.identifier -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set columns = columns_in_order_of(existing) | join(", ") -%}
+    {%- set folder = env_var("LAKE_STAGED", "") | replace("'", "''") -%}
     {%- set paths = [] -%}
 
-    {%- if not env_var("LAKE_STAGED", "") or not invocation_args_dict.get("event_time_start") -%}
-        {{ exceptions.raise_compiler_error(
-            "models are built by the platform, which publishes them whole: make replay FROM=... TO=..., or a backfill in Dagster"
-        ) }}
-    {%- endif -%}
-    {%- if not config.get("contract").enforced -%}
-        {{ exceptions.raise_compiler_error("a model of materialization 'replace_partitions' needs an enforced contract") }}
-    {%- endif -%}
+    {{ only_in_a_proposal(folder) }}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
@@ -35,7 +29,7 @@
         from staged where not ({{ in_window() }}) having count(*) > 0
     {%- endcall -%}
     {%- for day in window_days() -%}
-        {%- do paths.append("'" ~ env_var("LAKE_STAGED") ~ "/" ~ this.schema ~ "/" ~ this.identifier ~ "/event_date=" ~ day ~ "/rows.parquet'") -%}
+        {%- do paths.append("'" ~ folder ~ "/" ~ this.schema ~ "/" ~ this.identifier ~ "/event_date=" ~ day ~ "/rows.parquet'") -%}
         {%- call statement("stage_" ~ day) -%}
             copy (select {{ columns }} from staged where event_date = date '{{ day }}') to {{ paths[-1] }} (format parquet, compression zstd)
         {%- endcall -%}

@@ -10,14 +10,7 @@
     {%- set staged = staged_relation(published) -%}
     {%- set held = [] -%}
 
-    {%- if not proposal() or not invocation_args_dict.get("event_time_start") -%}
-        {{ exceptions.raise_compiler_error(
-            "models are built by the platform, which publishes them whole: make replay FROM=... TO=..., or a backfill in Dagster"
-        ) }}
-    {%- endif -%}
-    {%- if not config.get("contract").enforced -%}
-        {{ exceptions.raise_compiler_error("a model of materialization 'replace_partitions' needs an enforced contract") }}
-    {%- endif -%}
+    {{ only_in_a_proposal(proposal()) }}
 
     {{ run_hooks(pre_hooks) }}
 

@@ -63,3 +63,15 @@
         {%- endfor %}
     {%- endcall -%}
 {%- endmacro %}
+
+{# Refuse to build by date what nobody would publish: `given` says where the run's proposal is, on either engine. #}
+{% macro only_in_a_proposal(given) -%}
+    {%- if not given or not invocation_args_dict.get("event_time_start") -%}
+        {{ exceptions.raise_compiler_error(
+            "models are built by the platform, which publishes them whole: make replay FROM=... TO=..., or a backfill in Dagster"
+        ) }}
+    {%- endif -%}
+    {%- if not config.get("contract").enforced -%}
+        {{ exceptions.raise_compiler_error("a model of materialization 'replace_partitions' needs an enforced contract") }}
+    {%- endif -%}
+{%- endmacro %}

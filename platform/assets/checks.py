@@ -8,7 +8,7 @@
     freshness           warning   the newest hit, by its own time and not the run's, is not older than a day
 
 All stand on `stats/overview_1d`, the last table before publishing. All but `freshness`, which is about the whole, give a result
-for each date of their run. In a run that builds the statistics they look at what it built before it is published (assets/models.py): a
+for each date of their run. In a run that builds the statistics they look at what it built before it is published (assets/builds.py): a
 blocking check that fails on one date leaves everything as it was.
 """
 
@@ -223,7 +223,7 @@ class StatisticsChecks:
         ) -> Iterator[DagsterEvent | Output[None]]:
             yield from check_outputs(context, [spec.key for spec in specs.values()])
             if builds_statistics(context):
-                # They looked before anybody saw what was built (assets/models.py).
+                # They looked before anybody saw what was built (assets/builds.py).
                 return
             audit = self.audit(warehouse, settings, dates_to_check(context))
             selected = context.selected_asset_check_keys

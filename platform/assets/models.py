@@ -156,9 +156,9 @@ def live_models(models: Models) -> AssetsDefinition:
         context: AssetExecutionContext, dbt: ResourceParam[DbtProject], warehouse: ResourceParam[Warehouse]
     ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
         built = build_views(dbt, warehouse, models, selection(context, models), context.log.info)
-        for result in built.results:
+        for result in built.results if not built.error() else ():
             key = models.keys.get(result.unique_id)
-            if key is not None and result.succeeded:
+            if key is not None:
                 yield MaterializeResult(asset_key=key)
         tests = checked(models, built, "all")
         yield from record(context, tests)

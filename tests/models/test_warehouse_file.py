@@ -118,3 +118,14 @@ def test_a_lake_that_was_moved_aside_is_no_warehouse_of_0_1(tmp_path) -> None:
         warehouse.query("select count(*) from raw.logs")
     warehouse.create_tables()
     assert warehouse.query("select count(*) from raw.logs") == [(0,)]
+
+
+def test_a_folder_may_have_an_apostrophe(make_bench, record, at, tmp_path) -> None:
+    """Paths stand in SQL as texts, in dbt's as in ours."""
+    one = make_bench(by_dbt=True)
+    root = tmp_path / "it's here"
+    root.mkdir()
+    bench = type(one)(root, one.runner)
+    bench.deliver([record(at("2026-01-10 10:00"))])
+    bench.build(DAY, NEXT)
+    assert bench.rows(HITS) == [(1,)]

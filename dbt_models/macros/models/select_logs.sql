@@ -1,6 +1,4 @@
-{#
-    Hits, enriched and sessionized: one row an accepted hit that repeats no other.
-#}
+{# Hits, enriched and sessionized: one row an accepted hit that repeats no other. #}
 {% macro select_logs(scope="window") -%}
 with hits as (
 

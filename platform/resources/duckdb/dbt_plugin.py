@@ -14,6 +14,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 
 from ingestion_platform.resources.duckdb.lake import Lake
 from ingestion_platform.resources.duckdb.proposal import show_lake
+from ingestion_platform.resources.duckdb.views import literal
 
 
 class Plugin(BasePlugin):
@@ -27,4 +28,4 @@ class Plugin(BasePlugin):
         at = os.environ.get("LAKE_SNAPSHOT")
         show_lake(conn, lake, lake.catalog.snapshot(int(at) if at else None), live=bool(os.environ.get("LAKE_LIVE")))
         if spill := os.environ.get("LAKE_SPILL"):
-            conn.execute(f"set temp_directory = '{spill}'")
+            conn.execute(f"set temp_directory = {literal(spill)}")

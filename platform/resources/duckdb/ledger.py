@@ -131,7 +131,7 @@ class LakeLedger:
     def stale_dates(self, models: Sequence[str], start: date, end: date, first: date) -> list[date]:
         # The rule is written once, for DuckDB and Snowflake; SQLite has no intervals.
         with duckdb.connect() as connection:
-            show_ledger(connection, self._connection)
+            show_ledger(connection, self._connection, ("event_date_changes", "build_history"))
             connection.register("days", pa.table({"day": pa.array(Window(start, end).days, pa.date32())}))
             connection.register("models", pa.table({"model": pa.array(list(models), pa.string())}))
             connection.register("first_partition", pa.table({"day": pa.array([first], pa.date32())}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -50,11 +50,13 @@ def select_files(table: Table, files: Sequence[DataFile], folder: Path) -> str:
 def _columns(table: Table, held: Iterable[Column]) -> str:
     types = {column.name: column.type for column in held}
     return ", ".join(
-        f'"{name}"'
-        if types.get(name) == wanted
-        else f'cast({name if name in types else "null"} as {wanted}) as "{name}"'
+        f'"{name}"' if types.get(name) == wanted else f'cast({_held(name, types)} as {wanted}) as "{name}"'
         for name, wanted in table.columns
     )
+
+
+def _held(name: str, types: Collection[str]) -> str:
+    return f'"{name}"' if name in types else "null"
 
 
 def show_tables(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, folder: Path) -> None:
@@ -95,12 +97,14 @@ def show_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, str]) 
         views = waiting
 
 
-def show_ledger(connection: duckdb.DuckDBPyConnection, ledger: sqlite3.Connection) -> None:
-    """The ledger's tables as they are now, copied: readers of the warehouse open one file, and need no SQLite."""
+def show_ledger(
+    connection: duckdb.DuckDBPyConnection, ledger: sqlite3.Connection, tables: Collection[str] = LEDGER_VIEWS.keys()
+) -> None:
+    """The ledger's `tables` as they are now, copied: readers of the warehouse open one file, and need no SQLite."""
     connection.execute("create schema if not exists raw")
-    for name, select in LEDGER_VIEWS.items():
+    for name in tables:
         connection.register("ledger_rows", arrow(ledger, f"clickstream_{name}"))
-        connection.execute(f"create or replace table raw.{name} as {select} from ledger_rows")
+        connection.execute(f"create or replace table raw.{name} as {LEDGER_VIEWS[name]} from ledger_rows")
         connection.unregister("ledger_rows")
 
 

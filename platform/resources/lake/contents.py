@@ -30,7 +30,7 @@ class Table:
     partition_column: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NewFile:
     """A Parquet file with exactly the table's columns, the partition's included. `path` is relative to the lake's folder, with /."""
 
@@ -43,15 +43,9 @@ class NewFile:
 
 
 @dataclass(frozen=True, slots=True)
-class DataFile:
+class DataFile(NewFile):
     """A file of a snapshot. `columns` are those of the table when it was added: what the file itself holds."""
 
-    relation: str
-    day: date | None
-    path: str
-    rows: int
-    size: int
-    footer_size: int
     columns: tuple[Column, ...]
     file_id: int
 
