@@ -86,6 +86,8 @@ def read(request: Request, settings: Settings) -> Iterable[Event]:
         raise Rejection(403, "api_secret_not_allowed", "the api_secret is not one that is taken here")
     content, is_long = read_object(request, MAX_BODY_BYTES)
     events = content.pop("events", None)
+    if isinstance(events, dict):  # a postponed event of the Python library ga4mp
+        events = [events]
     if not isinstance(events, list) or not events:
         raise Rejection(400, "empty_batch", "there is no event: events has to be a list of them")
     if len(events) > MAX_EVENTS:
