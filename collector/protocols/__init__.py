@@ -8,7 +8,7 @@ record (`request.original`), the protocol's name too (`request.protocol`; v1 has
     events                     what a protocol is, and what all of them need
     ga4_gtag, ga4_mp           how GA4's requests are read
     ga4_events, ga4_shopping   what GA4's events mean, one table for both
-    segment                    how Segment's requests are read
+    segment, segment_pixel     how Segment's requests are read
     segment_events,            what its calls mean
     segment_shopping
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collector.outcomes import Answers
-from collector.protocols import ga4_gtag, ga4_mp, segment
+from collector.protocols import ga4_gtag, ga4_mp, segment, segment_pixel
 from collector.records import JSON_HEADERS
 from collector.routes import Route
 from collector.web import no_content
@@ -17,4 +17,5 @@ ROUTES = {
     "/mp/collect": _MP,
     "/debug/mp/collect": _MP._replace(judge=ga4_mp.validation),
     **{f"/v1/{path}": _SEGMENT._replace(protocol=protocol) for path, protocol in segment.PATHS.items()},
+    **{f"/v1/{path}": Route(("GET",), protocol=protocol) for path, protocol in segment_pixel.PATHS.items()},
 }

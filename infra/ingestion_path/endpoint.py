@@ -17,7 +17,7 @@ from .function import Function
 from .names import Names
 from .setting_groups import EndpointSettings
 
-SEGMENT_CALLS = ("track", "page", "screen", "identify", "group", "alias", "batch")
+SEGMENT_CALLS = ("track", "page", "screen", "identify", "group", "alias")
 ROUTES = (
     ("GET", "/collect"),
     ("HEAD", "/collect"),
@@ -30,7 +30,11 @@ ROUTES = (
     ("POST", "/mp/collect"),
     ("POST", "/debug/mp/collect"),
     # Segment: a call by its name or, as its browser client writes it, by its first letter
-    *(("POST", f"/v1/{call}") for call in (*SEGMENT_CALLS, *(call[0] for call in SEGMENT_CALLS), "import")),
+    *(
+        ("POST", f"/v1/{call}")
+        for call in (*SEGMENT_CALLS, *(call[0] for call in SEGMENT_CALLS), "batch", "b", "import")
+    ),
+    *(("GET", f"/v1/pixel/{call}") for call in SEGMENT_CALLS),
     ("GET", "/health"),
     ("GET", "/robots.txt"),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -68,7 +68,8 @@ _GTAG, _MP, _SEGMENT = (
     ["/mp/collect", "/debug/mp/collect"],
     ["/v1/track", "/v1/page", "/v1/b", "/v1/batch"],
 )
-OTHERS = frozenset(_GTAG + _MP + _SEGMENT)
+_PIXEL = ["/v1/pixel/track", "/v1/pixel/page"]
+OTHERS = frozenset(_GTAG + _MP + _SEGMENT + _PIXEL)
 _IP = ["ip", "IP", "client_ip", "ipAddress", "x-forwarded-for"]
 _PATHS = (
     ["/collect"] * 12
@@ -76,6 +77,7 @@ _PATHS = (
     + _GTAG * 6
     + [*_MP, "/mp/collect"] * 2
     + _SEGMENT * 2
+    + _PIXEL * 2
     + ["/j/collect", "/r/collect", "/collect/", "/health", "/", "/nowhere", "//collect"]
 )
 _METHODS = ["POST"] * 14 + ["GET"] * 5 + ["HEAD", "OPTIONS", "PUT", "DELETE"]
@@ -108,7 +110,7 @@ class Requests:
             headers["cookie"] = f"uip={NAMED[0]}"
         query, body = "", b""
         if method in ("GET", "HEAD") or draw.random() < (0.6 if path in _GTAG + _MP else 0.05):
-            query = self._gtag() if path in _GTAG else self._form()
+            query = self._pixel() if path in _PIXEL else self._gtag() if path in _GTAG else self._form()
         if method not in ("GET", "HEAD") and draw.random() < 0.95:
             body = self._body(path)
             body = self._spoiled(body)
@@ -130,6 +132,11 @@ class Requests:
             messages = ", ".join(self._message() for _ in range(draw.choice([0, 1, 2, 5, 5, 501])))
             return f'{{"batch": [{messages}], "context": {self._json()}, "writeKey": "k"}}'.encode("utf-8", "replace")
         return (self._message() if path in _SEGMENT else self._hit()).encode("utf-8", "replace")
+
+    def _pixel(self) -> str:
+        message = self._spoiled(self._message().encode("utf-8", "replace"))
+        data = self._random.choice([b64encode, urlsafe_b64encode])(message).decode()
+        return "data=" + (data if self._random.random() < 0.9 else data[: self._random.randrange(len(data) + 1)])
 
     def _gtag(self) -> str:
         draw = self._random
@@ -346,7 +353,7 @@ class Ledger:
         if path == "/debug/mp/collect":
             assert status == 200 or method == "HEAD" or json.loads(body)["error"] != "internal_error"
         elif status in (200, 204):
-            assert status == (200 if path in _SEGMENT else 204)
+            assert status == (200 if path in _SEGMENT + _PIXEL else 204)
             self.first_kept[headers["x-event-id"]] += 1
         else:
             self.all_refused += 1

@@ -6,6 +6,7 @@ import gzip
 import json
 from base64 import b64encode
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -254,3 +255,57 @@ def test_a_defect_of_ours_costs_no_neighbour(make_request: Any, monkeypatch: pyt
     assert answer.status == 200
     assert [record.get("rejected", {}).get("reason") for record in made] == [None, "internal_error"]
     assert json.loads(made[1]["rejected"]["payload"]) == batch[1]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The pixel
+# ---------------------------------------------------------------------------------------------------------------------
+def _pixel(make_request: Any, data: str, path: str = "/v1/pixel/track", **more: Any) -> tuple[Any, dict[str, Any]]:
+    headers = {"user-agent": "Mail", "content-encoding": "gzip"}
+    answer, (record,) = _process(make_request("GET", path, query=f"data={data}", headers=headers), **more)
+    return answer, record
+
+
+@pytest.mark.parametrize("spelling", ["encoded", "bare", "URL-safe", "unpadded"])
+def test_a_message_in_an_images_address(make_request: Any, spelling: str) -> None:
+    """Mails have no script: whatever base64 their sender writes, the message counts and an image comes back. Who loads it is the
+    visitor, a server is not in between."""
+    message = {**ME, "writeKey": "key", "event": "Mail opened", "properties": {"subject": ">>>> für ????? dich"}}
+    data = b64encode(json.dumps(message, ensure_ascii=False).encode()).decode()
+    assert "+" in data and "=" in data
+    if spelling == "encoded":
+        data = quote(data, safe="")
+    elif spelling == "URL-safe":
+        data = data.replace("+", "-").replace("/", "_")
+    elif spelling == "unpadded":
+        data = data.rstrip("=")
+    answer, record = _pixel(make_request, data)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/gif")
+    assert record["response"]["headers"] == {"Content-Type": "image/gif"}
+    context, body = record["context"], record["request"]["body"]
+    assert (context["tracking_id"], context["client_id"]) == ("key", "a")
+    assert (context["user_ip"], context["user_agent"]) == ("203.0.113.0", "Mail")
+    assert (body["ea"], body["properties.subject"]) == ("Mail opened", ">>>> für ????? dich")
+    assert record["request"]["original"]["type"] == "track" and record["request"]["protocol"] == "segment"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [("", "malformed_json"), ("!!!", "malformed_json"), ("QQ", "malformed_json"), ("QUJDR", "malformed_json"), ("W10=", "not_an_object"),
+     (b64encode(b'{"event": "x"}').decode(), "missing_client_id"), ("QUJD" * 2001, "too_large")],
+)  # fmt: skip
+def test_a_pixel_without_a_message_is_refused(make_request: Any, data: str, reason: str) -> None:
+    """Nothing in an address makes the collector fail, and each refusal is recorded with its reason."""
+    answer, record = _pixel(make_request, data)
+    assert (answer.status, record["rejected"]["reason"]) == (413 if reason == "too_large" else 400, reason)
+
+
+def test_an_address_in_a_refused_pixel_is_cut(make_request: Any) -> None:
+    """In base64 nobody sees it: what is kept is the message, not the letters that it came in."""
+    message = json.dumps({"event": "x", "context": {"ip": "198.51.100.137"}}).encode()
+    for data in (b64encode(message).decode(), b64encode(message).decode()[:-9]):
+        _, record = _pixel(make_request, data)
+        text = json.dumps(record)
+        assert "198.51.100.137" not in text and data not in text
+    _, record = _pixel(make_request, b64encode(message).decode())
+    assert json.loads(record["rejected"]["payload"])["context"] == {"ip": "198.51.100.0"}
