@@ -29,10 +29,10 @@ dev: setup ## Open the Dagster UI on the data of DATA_DIR (port DAGSTER_PORT, 30
 collect: setup ## Serve /collect on 127.0.0.1 (port COLLECTOR_PORT, 8080) and deliver to DATA_DIR/archive
 	@$(BIN)/python -m collector serve
 
-pump: setup ## Send Coveo (DATA_FOLDER) or generated traffic to COLLECT_URL until N_EVENTS
+pump: setup ## Send Coveo (DATA_FOLDER) or generated traffic to COLLECT_URL until N_EVENTS (PROTOCOLS="v1=0.6,ga4=0.2,ga4_mp=0.1,segment=0.1")
 	@$(BIN)/python -m simulations pump
 
-simulate: setup ## Write past days of traffic into the archive: FROM=2026-01-01 TO=2026-01-07
+simulate: setup ## Write past days of traffic into the archive: FROM=2026-01-01 TO=2026-01-07 (PROTOCOLS as above)
 	@$(BIN)/python -m simulations history --from "$(FROM)" --to "$(TO)"
 
 replay: setup ## Rebuild a range of dates from the archive: FROM=2026-01-01 TO=2026-01-07 (both inclusive); REMOVE="key ..." names objects that are gone on purpose

@@ -22,6 +22,7 @@ from collector.errors import ExpectedError
 from simulations.account import report
 from simulations.config import TrafficConfig
 from simulations.history import write_history
+from simulations.protocols import Shares, read_shares
 from simulations.pump import pump
 from simulations.settings import Settings
 from simulations.sources import source
@@ -53,6 +54,15 @@ def _settings() -> Settings:
     return Settings.read()
 
 
+def _protocols(options: argparse.Namespace, settings: Settings) -> Shares:
+    if options.protocols is None:
+        return settings.protocols
+    try:
+        return read_shares(options.protocols)
+    except ValueError as error:
+        raise CommandError(f"--protocols {error}") from None
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     defaults = TrafficConfig()
     parser = argparse.ArgumentParser(prog="python -m simulations", description="Simulated e-commerce traffic.")
@@ -64,9 +74,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--seed", type=int, default=defaults.seed, help="another seed is another history (%(default)s)"
     )
     history.add_argument("--hits-per-day", type=int, default=defaults.hits_per_day, help="about so many (%(default)s)")
+    protocols = "shares of the visits' protocols, as in v1=0.6,ga4=0.2,ga4_mp=0.1,segment=0.1 (PROTOCOLS; all v1)"
+    history.add_argument("--protocols", metavar="SHARES", help=protocols)
     history.add_argument("--processes", type=int, help="how many dates at a time (one a core)")
     pumper = commands.add_parser("pump", help="send live hits to COLLECT_URL")
     pumper.add_argument("--rate", type=float, help="hits a second at most (as fast as the collector takes them)")
+    pumper.add_argument("--protocols", metavar="SHARES", help=protocols)
     pumper.add_argument("--concurrency", type=int, default=64, help="connections (%(default)s)")
     pumper.add_argument("--expect-refused", type=int, default=0, help="refusals that are no loss (%(default)s)")
     return parser.parse_args(arguments)
@@ -84,7 +97,9 @@ def _history(options: argparse.Namespace) -> int:
     if last >= today:
         raise CommandError(f"{last} is not over (UTC): history ends before {today}; use `make pump` for live traffic")
     try:
-        config = TrafficConfig(seed=options.seed, hits_per_day=options.hits_per_day)
+        config = TrafficConfig(
+            seed=options.seed, hits_per_day=options.hits_per_day, protocols=_protocols(options, settings)
+        )
     except ValueError as error:
         raise CommandError(str(error)) from None
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
@@ -124,7 +139,7 @@ def _pump(options: argparse.Namespace) -> int:
         raise CommandError(f"--concurrency is {options.concurrency}: it has to be 1 or more")
     if options.rate is not None and options.rate <= 0:
         raise CommandError(f"--rate is {options.rate}: it has to be above 0")
-    name, visits = source(settings.data_folder, settings.n_events)
+    name, visits = source(settings.data_folder, settings.n_events, _protocols(options, settings))
     console = Console()
     with _progress(console) as progress:
         task = progress.add_task(f"Sending {name}", total=settings.n_events)

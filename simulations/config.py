@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from typing import Any
 
+from simulations.protocols import Shares, checked
+
 # Everything the history writer delivers lies in objects of this stream, whatever the hit inside looks like.
 STREAM = "simulation"
 # Hits of past dates carry these tracking ids, pumped hits the others: a checker can tell them apart.
@@ -50,6 +52,8 @@ class TrafficConfig:
     purchases_without_id: float = 0.04  # of purchases
     session_controls: float = 0.004  # of sessions: an explicit `sc=start` or `sc=end`
 
+    protocols: Shares = ()  # of visits, by protocol; none: all by Measurement Protocol v1
+
     def __post_init__(self) -> None:
         if self.hits_per_day < 0:
             raise ValueError(f"hits_per_day is {self.hits_per_day}: it has to be 0 or more")
@@ -60,6 +64,10 @@ class TrafficConfig:
         for name in RATES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: a rate has to be 0 to 1")
+        try:
+            object.__setattr__(self, "protocols", checked(dict(self.protocols)))
+        except ValueError as error:
+            raise ValueError(f"protocols {error}") from None
 
     def without_faults(self) -> TrafficConfig:
         """The same traffic from clients, network and collector that make no mistake."""
@@ -67,8 +75,10 @@ class TrafficConfig:
         return replace(self, **switched_off)
 
     def as_dict(self) -> dict[str, Any]:
-        """Names to values, as the truth file records them."""
-        return asdict(self)
+        """Names to values, as the truth file records them. Dates of before there were protocols are those of v1 alone."""
+        values = asdict(self)
+        del values["protocols"]
+        return values | ({"protocols": dict(self.protocols)} if self.protocols else {})
 
 
 RATES = tuple(field.name for field in fields(TrafficConfig) if field.type == "float")

@@ -29,15 +29,18 @@ class Target:
             raise ValueError(f"{url.geturl()} names no host")
         self.host, self.port = url.hostname, url.port or (443 if url.scheme == "https" else 80)
         self._tls = ssl.create_default_context() if url.scheme == "https" else None
-        path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        self._head = (
-            f"POST {path} HTTP/1.1\r\nHost: {url.netloc.rpartition('@')[2]}\r\nContent-Type: application/json\r\n"
-        )
+        self._path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        # Where a collector has its other paths: beside the one for hits.
+        self._folder = url.path.rpartition("/")[0]
+        self._host = url.netloc.rpartition("@")[2]
 
-    def request(self, user_agent: str, body: str) -> bytes:
-        """The bytes of a request that posts `body`."""
+    def request(self, user_agent: str, body: str, path: str = "", content_type: str = "application/json") -> bytes:
+        """The bytes of a request that posts `body` to the URL, or to a path (with its query) of the same collector."""
         content = body.encode()
-        return f"{self._head}User-Agent: {user_agent}\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
+        return (
+            f"POST {self._folder + path if path else self._path} HTTP/1.1\r\nHost: {self._host}\r\n"
+            f"Content-Type: {content_type}\r\nUser-Agent: {user_agent}\r\nContent-Length: {len(content)}\r\n\r\n"
+        ).encode() + content
 
     async def connect(self, timeout: float) -> Connection:
         """A new connection. Raises OSError (TimeoutError included)."""

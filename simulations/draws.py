@@ -32,6 +32,7 @@ class Purpose(IntEnum):
     NETWORK_FAULTS = 5
     EVENT_IDS = 6
     CACHE_IDS = 7
+    PROTOCOLS = 8
 
 
 class Draws:

@@ -1,7 +1,8 @@
 """Archive lines of a planned date, put together from stretches of text.
 
 The lines are byte for byte what `collector.records` gives for the same hits (a test holds them together); going through
-its dictionaries for every hit would cost several times as much. Refused requests, which are rare, do go through it.
+its dictionaries for every hit would cost several times as much. Refused requests, which are rare, do go through it, and so do hits
+of other protocols than v1 (`clients`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import numpy as np
 
 from collector.contract import HitError, invalid_parameters, parse_body, require_hit
 from collector.records import Source, build_rejected, encode
+from simulations.clients import Clients
 from simulations.content import CONTENT
 from simulations.draws import Ints, mix, uuid_bits, uuid_texts
-from simulations.faults import MALFORMED, REJECTED, Delivery
+from simulations.faults import ACCEPTED, MALFORMED, REJECTED, Delivery
 from simulations.plan import DayPlan
 from simulations.wording import Wording, landing, text
 
@@ -38,10 +40,17 @@ class Lines:
         self._event_ids = plan.event_id_bits()
         self._zs = plan.z_bits()
         self._opens = np.diff(plan.hits.visit, prepend=-1) != 0
+        self._clients = Clients(plan) if plan.config.protocols else None
 
     def of(self, delivery: Delivery) -> bytes:
         """All lines of an archive object."""
         lines = self.accepted(delivery.rows)
+        if self._clients is not None:
+            rows, kinds = delivery.rows.tolist(), delivery.kinds.tolist()
+            lines = [
+                self._clients.line(row, line) if kind == ACCEPTED else line
+                for row, kind, line in zip(rows, kinds, lines, strict=True)
+            ]
         if not delivery.kinds.any():
             return "".join(lines).encode()
         return b"".join(map(_record, delivery.kinds.tolist(), lines))

@@ -5,7 +5,8 @@ be had). Timeouts, broken connections, 429 and 5xx are tried again with growing 
 platform can tell a retry whose first copy had arrived; the queue time is told anew, so that the event keeps its time.
 
 A URL that ends in /batch gets as many hits a request as a collector takes by default, each with its own browser in `ua`. Every
-hit still has its own fate: of a batch that was taken in part, only the rest is sent again.
+hit still has its own fate: of a batch that was taken in part, only the rest is sent again. Hits of other protocols than v1 go one
+by one to their own paths of the same collector (`sending`).
 """
 
 from __future__ import annotations
@@ -16,24 +17,20 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import uvloop
 
 from collector.errors import ExpectedError
-from collector.settings import Settings
 from simulations.account import Account
 from simulations.connection import Answer, Connection, Target
+from simulations.sending import Pumped, batches, request_of, timed
 from simulations.sources import LiveVisit
 
 MAX_ATTEMPTS = 7
 TIMEOUT_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _PROGRESS_S = 0.1
-_COLLECTOR = Settings()
-# What the queue time adds to a line, at most.
-_QUEUE_TIME_BYTES = 20
 
 # Said of an address, whatever the hit: a redirect, a path or method that is not there, a door that is locked.
 _NO_COLLECTOR = frozenset({*range(300, 400), 401, 403, 404, 405, 410, 501})
@@ -61,8 +58,8 @@ def pump(
     nobody listens at `url`, or no collector does, to begin with.
     """
     split = urlsplit(url)
-    hits = islice(_timed(visits), limit)
-    requests = _batches(hits) if split.path.endswith("/batch") else ([hit] for hit in hits)
+    hits = islice(timed(visits), limit)
+    requests = batches(hits) if split.path.endswith("/batch") else ([hit] for hit in hits)
     run = _Pump(Target(split), requests, rate, attempts, timeout, concurrency)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -77,49 +74,13 @@ def pump(
     return run.account
 
 
-class _Sent(NamedTuple):
-    """A hit to send: its browser, its JSON object without `qt`, and when it happened (monotonic clock)."""
-
-    user_agent: str
-    body: str
-    happened: float
-
-    def line(self) -> str:
-        queued = max(0, round((time.monotonic() - self.happened) * 1000))
-        return f'{self.body[:-1]},"qt":"{queued}"}}'
-
-
-def _timed(visits: Iterable[LiveVisit]) -> Iterator[_Sent]:
-    """The visits' hits: a visit's last hit happens as it is sent."""
-    for visit in visits:
-        now = time.monotonic()
-        for hit in visit:
-            yield _Sent(hit.user_agent, hit.body, now - hit.age_ms / 1000)
-
-
-def _batches(hits: Iterable[_Sent]) -> Iterator[list[_Sent]]:
-    """The hits in their order, together as far as a collector takes them; each says its browser itself."""
-    batch: list[_Sent] = []
-    size = 0
-    for hit in hits:
-        named = hit._replace(body=f'{hit.body[:-1]},"ua":{json.dumps(hit.user_agent)}}}')
-        length = len(named.body.encode()) + _QUEUE_TIME_BYTES
-        if batch and (len(batch) == _COLLECTOR.max_batch_hits or size + length > _COLLECTOR.max_batch_bytes):
-            yield batch
-            batch, size = [], 0
-        batch.append(named)
-        size += length
-    if batch:
-        yield batch
-
-
 class _Pump:
     """One run: connections that take requests (lists of hits) from a common source."""
 
     def __init__(
         self,
         target: Target,
-        requests: Iterator[list[_Sent]],
+        requests: Iterator[list[Pumped]],
         rate: float | None,
         attempts: int,
         timeout: float,
@@ -169,7 +130,7 @@ class _Pump:
         if connection is not None:
             connection.close()
 
-    async def _deliver(self, hits: list[_Sent], connection: Connection | None) -> Connection | None:
+    async def _deliver(self, hits: list[Pumped], connection: Connection | None) -> Connection | None:
         """Send hits until their fate is known; gives the connection to go on with, if there is one."""
         pause, reasons = _FIRST_PAUSE_S, [""]
         for attempt in range(self._attempts):
@@ -180,8 +141,7 @@ class _Pump:
             try:
                 if connection is None or not connection.is_open:
                     connection = await self._target.connect(self._timeout)
-                request = self._target.request(hits[0].user_agent, "\n".join([hit.line() for hit in hits]))
-                answer = await connection.send(request, self._timeout)
+                answer = await connection.send(request_of(hits, self._target), self._timeout)
             except OSError as error:
                 reasons = [f"no answer ({error.strerror or error})"] * len(hits)
                 connection = None
@@ -194,14 +154,14 @@ class _Pump:
         self._failures_in_a_row += len(hits)
         return connection
 
-    def _settle(self, hits: list[_Sent], answer: Answer) -> tuple[list[_Sent], list[str]]:
+    def _settle(self, hits: list[Pumped], answer: Answer) -> tuple[list[Pumped], list[str]]:
         """Account for the hits whose fate an answer tells; gives those that are to be sent again, and why, each."""
         account = self.account
         if answer.status < 300 and len(hits) == 1:
             account.accepted += 1
             self._failures_in_a_row = 0
             return [], []
-        again: list[_Sent] = []
+        again: list[Pumped] = []
         reasons: list[str] = []
         for hit, (status, reason) in zip(hits, _fates(answer, len(hits)), strict=True):
             if status < 300:

@@ -5,6 +5,7 @@
     COLLECT_URL     http://127.0.0.1:<COLLECTOR_PORT>/collect: where the pumper sends to; /batch for many hits a request
     COLLECTOR_PORT  8080
     N_EVENTS        5000: how many hits the pumper sends
+    PROTOCOLS       v1: the protocols of the visits' clients by share, as in v1=0.6,ga4=0.2,ga4_mp=0.1,segment=0.1
     INGEST_ENV      local | emulated | production; checked, not used
 
 The environment wins over `.env` in the working directory (`collector.env_file`).
@@ -15,10 +16,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
 
 from collector.env_settings import Address, EnvironmentSettings, one_of, whole_number
 from collector.settings import ENVIRONMENTS
+from simulations.protocols import Shares, read_shares
 
 
 class Settings(EnvironmentSettings):
@@ -32,6 +35,7 @@ class Settings(EnvironmentSettings):
         default_factory=lambda given: f"http://127.0.0.1:{given['collector_port']}/collect", alias="COLLECT_URL"
     )
     n_events: Annotated[int, whole_number(1, 100_000_000)] = Field(5000, alias="N_EVENTS")
+    protocols: Annotated[Shares, NoDecode, BeforeValidator(read_shares)] = Field((), alias="PROTOCOLS")
 
     @property
     def archive(self) -> Path:

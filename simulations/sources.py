@@ -3,7 +3,8 @@
 Each run sends the same pages, products, browsers and languages in the same order, under ids of its own. Of the times,
 the gaps within a visit are kept: its last hit happens as the visit is sent, the earlier ones as long before it as they
 did, which the collector is told as queue time. So a pause of half an hour makes two sessions of a visit here too. A
-visit of more than three hours is squeezed into them, which leaves an hour for retries until the protocol's limit.
+visit of more than three hours is squeezed into them, which leaves an hour for retries until the protocol's limit. A visit
+whose client is gtag, which has no queue time, happens when it is sent.
 """
 
 from __future__ import annotations
@@ -22,10 +23,13 @@ import numpy as np
 
 from simulations import coveo
 from simulations.audience import AGENTS, LANGUAGES, SCREENS, SHOPS, exchange, money
+from simulations.clients import GTAG, SAY, drawn, of_visits
 from simulations.config import HOUR_MS, TrafficConfig
 from simulations.coveo import Article, BrowsingEvent
+from simulations.draws import uniform
 from simulations.generate import plan_day
 from simulations.lines import Lines
+from simulations.protocols import Moment, Shares
 from simulations.shapes import PRICE_BUCKETS
 
 MAX_SPAN_MS = 3 * HOUR_MS
@@ -35,46 +39,62 @@ _FIRST_BLOCK = date(2026, 1, 5)
 
 
 class LiveHit(NamedTuple):
-    """A hit to send: its browser, the hit as a JSON object without `qt`, and how long before the visit's end it was."""
+    """A hit to send: its browser, the hit as a JSON object without `qt`, how long before the visit's end it was, and the number of
+    the protocol that says it."""
 
     user_agent: str
     body: str
     age_ms: int
+    protocol: int = 0
 
 
 LiveVisit = list[LiveHit]
 
 
-def source(data_folder: Path | None, hits: int) -> tuple[str, Iterator[LiveVisit]]:
+def source(data_folder: Path | None, hits: int, protocols: Shares = ()) -> tuple[str, Iterator[LiveVisit]]:
     """What is sent, by name, and its visits: the Coveo data set where `data_folder` holds it, otherwise generated
-    traffic, of at least so many hits. Raises CoveoError."""
+    traffic, of at least so many hits; by the clients that `protocols` says. Raises CoveoError."""
     run = secrets.randbits(63) | 1
     if data_folder is not None and coveo.is_present(data_folder):
-        return "the Coveo data set", coveo_visits(data_folder, run)
-    return "generated traffic", generated_visits(hits, run)
+        return "the Coveo data set", coveo_visits(data_folder, run, protocols)
+    return "generated traffic", generated_visits(hits, run, protocols)
 
 
-def generated_visits(hits: int, run: int) -> Iterator[LiveVisit]:
+def generated_visits(hits: int, run: int, protocols: Shares = ()) -> Iterator[LiveVisit]:
     """Generated visits without faults, of at least `hits` hits in all."""
-    config = TrafficConfig(hits_per_day=min(max(hits, 1_000), _BLOCK_HITS)).without_faults()
+    config = TrafficConfig(hits_per_day=min(max(hits, 1_000), _BLOCK_HITS), protocols=protocols).without_faults()
     day = _FIRST_BLOCK
     while hits > 0:
         plan = plan_day(day, config, run)
         requests = Lines(plan).requests(np.arange(len(plan.hits.visit)))
         edges = np.flatnonzero(np.diff(plan.hits.visit)) + 1
+        numbers = of_visits(plan)
         for rows in np.split(np.arange(len(requests)), edges):
             times = plan.hits.received[rows].tolist()
-            visit_requests = [requests[row] for row in rows.tolist()]
-            yield [LiveHit(agent, body, age) for (agent, body), age in zip(visit_requests, ages(times), strict=True)]
+            protocol = int(numbers[plan.hits.visit[rows[0]]])
+            yield _visit([requests[row] for row in rows.tolist()], times, protocol)
             hits -= len(times)
         day += timedelta(days=1)
 
 
-def coveo_visits(folder: Path, run: int) -> Iterator[LiveVisit]:
+def coveo_visits(folder: Path, run: int, protocols: Shares = ()) -> Iterator[LiveVisit]:
     """The data set's sessions, one hit an event; products bought at the same instant are one purchase."""
     articles = coveo.catalog(folder)
     for events in coveo.sessions(folder):
-        yield _coveo_visit(events, articles, run)
+        yield _coveo_visit(events, articles, run, protocols)
+
+
+def _visit(requests: list[tuple[str, str]], times: list[int], protocol: int) -> LiveVisit:
+    """Hits (browser, body) as sent by a visit's client; by v1 what it has no words for."""
+    say = SAY[protocol]
+    if say is None:
+        return [LiveHit(agent, body, age) for (agent, body), age in zip(requests, ages(times), strict=True)]
+    now = Moment(0, 0, "", None, 0)
+    before = [0] * len(times) if protocol == GTAG else ages(times)
+    return [
+        LiveHit(agent, body, age, protocol if say(json.loads(body), now) is not None else 0)
+        for (agent, body), age in zip(requests, before, strict=True)
+    ]
 
 
 def ages(times: list[int]) -> list[int]:
@@ -85,7 +105,7 @@ def ages(times: list[int]) -> list[int]:
     return [(times[-1] - at) * MAX_SPAN_MS // span for at in times]
 
 
-def _coveo_visit(events: list[BrowsingEvent], articles: dict[str, Article], run: int) -> LiveVisit:
+def _coveo_visit(events: list[BrowsingEvent], articles: dict[str, Article], run: int, protocols: Shares) -> LiveVisit:
     session = events[0].session
     number = _number_of(session)
     shop = SHOPS[number % 3]
@@ -100,6 +120,7 @@ def _coveo_visit(events: list[BrowsingEvent], articles: dict[str, Article], run:
         "de": "UTF-8",
         "sd": colours,
     }
+    agent = AGENTS[number // 7 % len(AGENTS)]
     hits, times = [], []
     for row, (_, group) in enumerate(groupby(enumerate(events), key=_one_hit)):
         together = [event for _, event in group]
@@ -110,10 +131,9 @@ def _coveo_visit(events: list[BrowsingEvent], articles: dict[str, Article], run:
             **_action(together, articles, shop.currencies[0], f"{run:x}-{session[:16]}-{row}"),
             "z": str(uuid.UUID(int=secrets.randbits(128), version=4)),
         }
-        hits.append(json.dumps(hit, separators=(",", ":"), ensure_ascii=False))
+        hits.append((agent, json.dumps(hit, separators=(",", ":"), ensure_ascii=False)))
         times.append(together[0].at)
-    agent = AGENTS[number // 7 % len(AGENTS)]
-    return [LiveHit(agent, hit, age) for hit, age in zip(hits, ages(times), strict=True)]
+    return _visit(hits, times, int(drawn(protocols, uniform(np.array([number], np.uint64)))[0]))
 
 
 def _one_hit(numbered: tuple[int, BrowsingEvent]) -> tuple[Any, ...]:

@@ -6,18 +6,24 @@ from collections import Counter
 from datetime import date, timedelta
 from decimal import Decimal
 
+import pytest
+
+from ingestion_platform.assets.simulated.expected_results import differences
 from ingestion_platform.assets.simulated.expected_statistics import Statistics
 from ingestion_platform.dates import Window
 from simulations.config import TrafficConfig
 from simulations.history import write_day
+from simulations.protocols import read_shares
 from simulations.truth import expected
 
 FIRST, DAYS = date(2026, 3, 1), 4
 
 
-def test_simulated_dates_come_out_as_their_truth(bench) -> None:
-    """Duplicates, sessions over midnight, repeated purchases, money and every kind of hit, counted two ways."""
-    config = TrafficConfig(hits_per_day=3000)
+@pytest.mark.parametrize("protocols", ["v1", "v1=1,ga4=3,ga4mp=3,segment=3"])
+def test_simulated_dates_come_out_as_their_truth(bench, protocols: str) -> None:
+    """Duplicates, sessions over midnight, repeated purchases, money and every kind of hit, counted two ways; the same whatever
+    clients the hits came from."""
+    config = TrafficConfig(hits_per_day=3000, protocols=read_shares(protocols))
     for offset in range(DAYS):
         write_day(bench.archive.root, FIRST + timedelta(days=offset), config, bench.root / "truth")
     last = FIRST + timedelta(days=DAYS + 3)
@@ -33,6 +39,8 @@ def test_simulated_dates_come_out_as_their_truth(bench) -> None:
             bench.rows(f"select count(*) from events.quarantine where event_date = '{day}' and kind = 'rejected'")[0][0]
             == figures.rejected
         )
+    compared = differences(bench.warehouse, bench.root / "truth", Window(FIRST, last), last, FIRST - timedelta(days=1))
+    assert len(compared) >= DAYS and not any(compared.values()), compared
     # The statistics, hour by hour and property by property, with what only they say: distinct clients, users, products.
     statistics = Statistics(bench.warehouse, Window(FIRST - timedelta(days=1), last))
     assert statistics.overview and statistics.revenue

@@ -13,7 +13,7 @@ import pytest
 from collector.local_process import running_collector
 from simulations.settings import Settings
 
-NAMES = ("DATA_DIR", "DATA_FOLDER", "COLLECT_URL", "COLLECTOR_PORT", "N_EVENTS", "INGEST_ENV")
+NAMES = ("DATA_DIR", "DATA_FOLDER", "COLLECT_URL", "COLLECTOR_PORT", "N_EVENTS", "INGEST_ENV", "PROTOCOLS")
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -54,6 +54,10 @@ def test_history_writes_the_dates_and_says_so(tmp_path: Path) -> None:
         (("history", "--from", "2026-01-01", "--to", "2026-01-01"), {"INGEST_ENV": "prod"}, "INGEST_ENV"),
         (("history", "--from", "2026-01-01", "--to", "2026-01-01"), {"DATA_DIR": "file"}, "Not a directory"),
         (("pump",), {"N_EVENTS": "many"}, "N_EVENTS"),
+        (("pump",), {"PROTOCOLS": "v1=0.5,ga5=0.5"}, "PROTOCOLS names 'ga5'"),
+        (("pump", "--protocols", "v1=x"), {}, "--protocols has 'x' for v1"),
+        (("history", "--from", "2026-01-01", "--to", "2026-01-01", "--protocols", "ga4=0"), {}, "a share of 0"),
+        (("history", "--from", "2026-01-01", "--to", "2026-01-01", "--protocols", "ga4=-1"), {}, "0 or more"),
         (("pump",), {"COLLECT_URL": "localhost:8080"}, "COLLECT_URL"),
         (("pump",), {"COLLECTOR_PORT": "http"}, "COLLECTOR_PORT"),
         (("pump",), {"DATA_FOLDER": "missing"}, "DATA_FOLDER"),

@@ -118,7 +118,8 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
     program = (
         "import sys; from datetime import date; from pathlib import Path; from simulations.config import TrafficConfig;"
         "from simulations.history import write_day;"
-        "write_day(Path(sys.argv[1]) / 'archive', date(2026, 2, 14), TrafficConfig(seed=3, hits_per_day=1500))"
+        "write_day(Path(sys.argv[1]) / 'archive', date(2026, 2, 14), TrafficConfig(seed=3, hits_per_day=1500,"
+        "protocols=(('v1', 1), ('ga4', 1), ('ga4_mp', 1), ('segment', 1))))"
     )
     found = []
     for hash_seed in ("1", "2"):
