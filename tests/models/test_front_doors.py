@@ -1,5 +1,5 @@
 """The same visit through five front doors: Measurement Protocol v1 as a form and as JSON, GA4 by gtag and by its Measurement
-Protocol, Segment. Every mart has the same rows, whichever it came through.
+Protocol, Segment. Every mart has the same rows, whichever it came through; only the columns that say which differ.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from collector.intake import process_request
-from collector.settings import Settings
-from collector.web import Request
+from collector import handler as entry
+from collector.delivery import FirehoseDelivery
+from collector.settings import CloudSettings, Settings
 
 DAY, NEXT = date(2026, 11, 20), date(2026, 11, 21)
 BROWSER = (
@@ -64,6 +64,7 @@ OF_SEGMENT = {
 }  # fmt: skip
 SHOWN = ("id", "nm", "br", "ca", "va", "pr", "ps")
 PROMOTION = {"id": "P1", "nm": "Sale", "cr": "banner", "ps": "top"}
+OF_CLIENT = "protocol, event_name, client_session_id, engagement_ms"
 TRANSACTION = {"ti": "T1", "tr": "19.98", "tt": "3.19", "ts": "4.5", "tcc": "WEB", "ta": "store", "cu": "EUR"}
 GA4_TRANSACTION = {
     "ti": "transaction_id", "tr": "value", "tt": "tax", "ts": "shipping", "tcc": "coupon", "ta": "affiliation", "cu": "currency",
@@ -167,26 +168,39 @@ def segment(parameters: dict[str, str], ga4: str, name: str, goods: str, held: i
     return {"path": "/v1/batch", "body": json.dumps({"batch": [message]})}
 
 
+class Stream:
+    """Firehose, as the Lambda handler calls it."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    def put_record_batch(self, *, DeliveryStreamName: str, Records: list[dict[str, bytes]]) -> dict[str, Any]:  # noqa: N803
+        self.lines += [line for record in Records for line in record["Data"].splitlines()]
+        return {"FailedPutCount": 0, "RequestResponses": [{"RecordId": "r"}] * len(Records)}
+
+
 @pytest.fixture
-def visit(make_bench: Any, at: Callable[[str], datetime]) -> Callable[..., Any]:
-    """Sends the visit through a door, builds, and gives every row of every mart."""
+def visit(make_bench: Any, at: Callable[[str], datetime], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Sends the visit through a door of the Lambda handler, builds, and gives every row of every mart."""
+    stream = Stream()
+    runtime = entry.Runtime(Settings(), CloudSettings("hits", None, "Clickstream"), FirehoseDelivery(stream, "hits"))
+    monkeypatch.setattr(entry, "runtime", lambda: runtime)
 
     def records(door: Callable[..., dict[str, Any]], held: int) -> Iterator[dict[str, Any]]:
         for number, event in enumerate(VISIT):
             now = int(at("2026-11-20 10:00").timestamp() * 1000) + number * 60_000
             of_time = {"now": now} if door in (mp, segment) else {}
             sent = door(*event, held, **of_time)
-            request = Request(
-                "POST",
-                sent["path"],
-                sent.get("query", ""),
-                {"user-agent": BROWSER},
-                sent["body"].encode(),
-                "h",
-                CALLER,
-            )
-            (line,) = process_request(request, Settings(), now, now + 1).records
-            made = json.loads(line)
+            request = {
+                "version": "2.0",
+                "rawPath": sent["path"],
+                "rawQueryString": sent.get("query", ""),
+                "headers": {"user-agent": BROWSER},
+                "requestContext": {"http": {"method": "POST", "sourceIp": CALLER}, "timeEpoch": now},
+                "body": sent["body"],
+            }
+            assert entry.handler(request, None)["statusCode"] in (200, 204)
+            made = json.loads(stream.lines.pop())
             assert "rejected" not in made, made
             # Minted anew for each request (the session's id is made of it); what tells a retry is each client's own.
             made["event_id"] = made["request"]["id"] = f"event-{number}"
@@ -198,7 +212,8 @@ def visit(make_bench: Any, at: Callable[[str], datetime]) -> Callable[..., Any]:
         bench.build(DAY, NEXT)
         rows: dict[str, list[tuple[Any, ...]]] = bench.snapshot(DAY, NEXT)
         # The hit as it is: what no table knows is each client's own.
-        rows["events.logs"] = bench.rows("select * exclude (req_body) from events.logs order by all")
+        rows["events.logs"] = bench.rows(f"select * exclude (req_body, {OF_CLIENT}) from events.logs order by all")
+        rows[OF_CLIENT] = bench.rows(f"select {OF_CLIENT} from events.logs order by received_at")
         return rows
 
     return send
@@ -207,13 +222,21 @@ def visit(make_bench: Any, at: Callable[[str], datetime]) -> Callable[..., Any]:
 def test_a_visit_is_the_same_through_every_door(visit: Callable[..., Any]) -> None:
     """A site that moves from one client to another sees its figures go on: not one value of one mart differs."""
     expected = visit(v1_form)
+    assert expected.pop(OF_CLIENT) == [("measurement_protocol_v1", None, None, None)] * len(VISIT)
     assert len(expected["events.logs"]) == len(VISIT) and len(expected["events.sessions"]) == 1
     assert len(expected["events.product_actions"]) == 8 and len(expected["events.impressions"]) == 2
     assert len(expected["events.promotions"]) == len(expected["events.purchases"]) == 1
     assert expected["events.quarantine"] == expected["events.duplicates"] == []
     assert any(Decimal("19.98") in row for row in expected["stats.revenue_1h"])
-    for door in (v1_json, gtag, mp, segment):
+    of_client = {
+        v1_json: [("measurement_protocol_v1", None, None, None)] * len(VISIT),
+        gtag: [("ga4", ga4, "77", 12) for _, ga4, _, _ in VISIT],
+        mp: [("ga4_mp", ga4, "77", None) for _, ga4, _, _ in VISIT],
+        segment: [("segment", name, None, None) for _, _, name, _ in VISIT],
+    }
+    for door, rows in of_client.items():
         found = visit(door)
+        assert found.pop(OF_CLIENT) == rows
         for model, rows in expected.items():
             assert found[model] == rows, (door.__name__, model)
 
@@ -221,6 +244,7 @@ def test_a_visit_is_the_same_through_every_door(visit: Callable[..., Any]) -> No
 def test_a_visit_that_was_held_back_is_the_same_too(visit: Callable[..., Any]) -> None:
     """Queue time, GA4's timestamp, and Segment's two times of a wrong clock put an event at the same instant."""
     expected = visit(v1_form, 5000)
+    expected.pop(OF_CLIENT)
     for door in (mp, segment):
         found = visit(door, 5000)
         for model, rows in expected.items():

@@ -68,12 +68,16 @@ def odd_records(rng: random.Random, record) -> list:
         "pr1id": ("A", " B ", " "), "pr1qt": ("2", "2.0", "many", "9e3", "99999"), "pr1pr": ("3.50", "free", "1e1"), "pr1cd2": ("red", "gr\"n", "\t"),
         "pr9id": ("C", ""), "pr200nm": ("last",), "pr201nm": ("beyond",), "PR1ID": ("odd",), "il1pi2id": ("D", "\n"), "il1nm": ("list\t",), "il2pi1cm3": ("4",),
         "promo1id": ("P", " "), "promo2nm": ("N",), "promoa": ("click",),
+        "_en": ("page_view", "Order Completed", " \t"), "_sid": ("1700000000", "0"), "_et": ("1500", "1.5", "-1", "1e3", "long"),
     }  # fmt: skip
     made = []
     for _ in range(120):
         when = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(milliseconds=rng.randrange(2 * 86_400_000))
         names = [name for name in choices if rng.random() < 0.3]
         made.append(record(when, **{name: rng.choice(choices[name]) for name in names}))
+        protocol = rng.choice(("ga4", "ga4_mp", "segment", " ", None, 7, True))
+        if protocol is not None:
+            made[-1]["request"]["protocol"] = protocol
     return sorted(made, key=lambda one: one["request"]["timestamp"])
 
 

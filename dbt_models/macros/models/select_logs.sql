@@ -8,7 +8,8 @@ with hits as (
         {{ to_decimal('transaction_revenue') }} as revenue_number,
         {{ to_decimal('transaction_tax') }} as tax_number,
         {{ to_decimal('transaction_shipping') }} as shipping_number,
-        {{ to_decimal('event_value') }} as event_number
+        {{ to_decimal('event_value') }} as event_number,
+        {{ to_decimal('engagement') }} as engagement_number
     from {{ ref('stg_hits') }}
     where {{ in_window(scope=scope) }}
 
@@ -33,12 +34,6 @@ window_session_hits as (
 orders as (
 
     select * from {{ ref('int_orders' ~ scope_suffix(scope)) }}
-
-),
-
-user_agents as (
-
-    select * from {{ ref('stg_user_agents') }}
 
 )
 
@@ -98,7 +93,8 @@ select
     orders.refund_currency_code,
     {{ unreadable({
         "hits.revenue_number": "hits.transaction_revenue", "hits.tax_number": "hits.transaction_tax",
-        "hits.shipping_number": "hits.transaction_shipping", whole("hits.event_number"): "hits.event_value"
+        "hits.shipping_number": "hits.transaction_shipping", whole("hits.event_number"): "hits.event_value",
+        whole("hits.engagement_number"): "hits.engagement"
     }) }} as unreadable_numbers,
     hits.queue_time is not null
     and not (
@@ -106,7 +102,11 @@ select
         and coalesce({{ dbt.safe_cast("split_part(hits.queue_time, '.', 1)", "bigint") }} <= 4 * 60 * 60 * 1000, false)
     ) as is_queue_time_invalid,
     cast(hits.req_body as varchar) as req_body,
-    cast(hits.log_id as varchar) as log_id
+    cast(hits.log_id as varchar) as log_id,
+    hits.protocol,
+    hits.event_name,
+    hits.client_session_id,
+    {{ whole('hits.engagement_number') }} as engagement_ms
 from hits
 inner join window_session_hits as session_hits on hits.log_id = session_hits.log_id
 left join session_bounds
@@ -116,5 +116,5 @@ left join {{ list }}
     on session_hits.session_id = {{ list }}.session_id and session_hits.session_started_at = {{ list }}.session_started_at
 {%- endfor %}
 left join orders on hits.log_id = orders.log_id
-left join user_agents on hits.user_agent = user_agents.user_agent
+left join {{ ref('stg_user_agents') }} as user_agents on hits.user_agent = user_agents.user_agent
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {# Where the warehouses differ in how RAW.LOGS holds a record: one dispatched macro each, both sides side by side. Models know of none. #}
 
-{# ---- text of a hit's parameter, of the request's context, or of a refusal ------------------------------------------------- #}
+{# ---- text of a hit's parameter, of the request or its context, or of a refusal --------------------------------------------- #}
 {% macro hit_text(name) -%}
     {{ text_or_null(record_text("body", name)) }}
 {%- endmacro %}
@@ -15,7 +15,7 @@
 {%- endmacro %}
 
 {% macro snowflake__record_text(part, name) -%}
-    {%- set path = {"body": "request.body", "context": "context", "rejected": "rejected"}[part] -%}
+    {%- set path = {"body": "request.body", "context": "context", "rejected": "rejected", "request": "request"}[part] -%}
     data:{{ path }}."{{ name }}"::varchar
 {%- endmacro %}
 

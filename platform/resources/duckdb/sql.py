@@ -9,7 +9,7 @@ the VARIANT on Snowflake.
 from __future__ import annotations
 
 from collector.contract import MAX_QUEUE_TIME_MS
-from ingestion_platform.resources.duckdb.tables import BODY_FIELDS, CONTEXT_FIELDS, REJECTED_FIELDS
+from ingestion_platform.resources.duckdb.tables import BODY_FIELDS, CONTEXT_FIELDS, REJECTED_FIELDS, REQUEST_FIELDS
 from ingestion_platform.resources.strict_lines import LONG_LINE, REFUSED
 from ingestion_platform.resources.warehouse import LOG_ID_NAMESPACE
 
@@ -27,7 +27,7 @@ def _json_object(fields: tuple[str, ...]) -> str:
 _ENVELOPE = (
     '{"event_id": "VARCHAR", "service": {"id": "VARCHAR"}, '
     f'"context": {_json_object((*CONTEXT_FIELDS, "client_id", "user_id", "tracking_id"))}, '
-    '"request": {"id": "VARCHAR", "timestamp": "VARCHAR", "body": "JSON"}, '
+    f'"request": {_json_object((*REQUEST_FIELDS, "id", "timestamp"))[:-1]}, "body": "JSON"}}, '
     '"response": {"id": "VARCHAR", "timestamp": "VARCHAR"}, '
     f'"rejected": {_json_object(REJECTED_FIELDS)}}}'
 )
@@ -143,7 +143,8 @@ select
     {{
         'context': {{{", ".join(f"'{f}': r.context.{f}" for f in CONTEXT_FIELDS)}}},
         'body': body,
-        'rejected': r.rejected
+        'rejected': r.rejected,
+        'request': {{{", ".join(f"'{f}': r.request.{f}" for f in REQUEST_FIELDS)}}}
     }} as record
 from dated
 """

@@ -8,9 +8,14 @@ from ingestion_platform.resources.lake.contents import Column, Table
 # Every parameter without an index in its name. DuckDB compares struct fields without regard to case; the protocol's differ.
 # Click ids beside them are younger than the protocol.
 _YOUNGER_FIELDS = ("gbraid", "wbraid", "msclkid")
-BODY_FIELDS = tuple(dict.fromkeys((*(p.name for p in PARAMETERS if "_" not in p.name), *_YOUNGER_FIELDS)))
+# What other protocols than v1 call their events and sessions (collector/protocols). At the end: a lake from before takes new fields there.
+_CLIENT_FIELDS = ("_en", "_sid", "_et")
+BODY_FIELDS = tuple(
+    dict.fromkeys((*(p.name for p in PARAMETERS if "_" not in p.name), *_YOUNGER_FIELDS, *_CLIENT_FIELDS))
+)
 CONTEXT_FIELDS = ("user_ip", "user_agent", "document_location", "document_referrer")
 REJECTED_FIELDS = ("reason", "detail", "payload")
+REQUEST_FIELDS = ("protocol",)
 
 
 def _struct(fields: tuple[str, ...]) -> str:
@@ -42,7 +47,10 @@ RAW_LOGS = _table(
         "arrival_date": "DATE",
         "tracking_id": "VARCHAR",
         "user_id": "VARCHAR",
-        "record": f"STRUCT(context {_struct(CONTEXT_FIELDS)}, body {_struct(BODY_FIELDS)}, rejected {_struct(REJECTED_FIELDS)})",
+        "record": (
+            f"STRUCT(context {_struct(CONTEXT_FIELDS)}, body {_struct(BODY_FIELDS)}, rejected {_struct(REJECTED_FIELDS)}, "
+            f"request {_struct(REQUEST_FIELDS)})"
+        ),
     },
 )
 
