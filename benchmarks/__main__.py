@@ -4,6 +4,7 @@
     python -m benchmarks --full               10 million hits beside floor and ancestor, growth up to 36 million: 70 minutes, 40 GB of disk
     python -m benchmarks --check              default sizes, then: which ratios moved against the last committed results; writes nothing
     python -m benchmarks replay tick          only these parts
+    python -m benchmarks --before CHECKOUT    only the part `before`: a million hits beside another state, in a checkout with a .venv of its own
 
 Work happens in a temporary folder under build/, which is removed. Timings decide nothing: the exit code is 0 unless
 something could not be measured.
@@ -23,7 +24,19 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import collector, figures, lake, orchestration, replay, report, scaling, simulation, tick
+from benchmarks import (
+    before,
+    collector,
+    figures,
+    lake,
+    orchestration,
+    readers,
+    replay,
+    report,
+    scaling,
+    simulation,
+    tick,
+)
 from benchmarks.measure import PROJECT_DIR, BenchmarkError, machine
 
 
@@ -45,17 +58,19 @@ class Sizes:
     collector_seconds: float
     simulation_seconds: float
     lake_dates: int
+    before_hits: int
+    readers_seconds: float
 
 
 DEFAULT = Sizes(
-    "default", 500_000, 10, False, (100_000, 250_000), 100_000, (1, 31), 1_000, (0, 30), 31, 12.0, 10.0, 1_096
+    "default", 500_000, 10, False, (100_000, 250_000), 100_000, (1, 31), 1_000, (0, 30), 31, 12.0, 10.0, 1_096, 1_000_000, 60.0
 )  # fmt: skip
 FULL = Sizes(
-    "full", 10_000_000, 10, True, (100_000, 1_000_000, 36_000_000), 1_000_000, (1, 10, 100), 20_000, (0, 10, 90), 90, 60.0, 60.0, 1_096
+    "full", 10_000_000, 10, True, (100_000, 1_000_000, 36_000_000), 1_000_000, (1, 10, 100), 20_000, (0, 10, 90), 90, 60.0, 60.0, 1_096, 1_000_000, 600.0
 )  # fmt: skip
-TINY = Sizes("tiny", 3_000, 2, True, (1_000,), 1_000, (1, 2), 300, (0, 2), 2, 2.0, 1.0, 40)
+TINY = Sizes("tiny", 3_000, 2, True, (1_000,), 1_000, (1, 2), 300, (0, 2), 2, 2.0, 1.0, 40, 1_000, 20.0)
 
-PARTS = ("replay", "scaling", "tick", "orchestration", "collector", "simulation", "lake")
+PARTS = ("replay", "scaling", "tick", "orchestration", "collector", "simulation", "lake", "readers")
 
 _HITS_A_BACKFILLED_DATE = 200
 
@@ -66,8 +81,10 @@ def measure(
     folder: Path,
     out: Console,
     keep: Callable[[report.Result], object] = lambda result: None,
+    checkout: Path | None = None,
 ) -> report.Result:
-    """Measure `parts` in `folder`, one after the other; returns the result. A part that fails is named and left out.
+    """Measure `parts` in `folder`, one after the other, and then beside the state in `checkout`; returns the result. A part that fails is
+    named and left out.
 
     `keep` gets the result after each part, so that a run that is stopped leaves what it has.
     """
@@ -95,9 +112,14 @@ def measure(
         "collector": lambda: collector.run(sizes.collector_seconds),
         "simulation": lambda: simulation.run(sizes.simulation_seconds),
         "lake": lambda: lake.run(folder / "lake", sizes.lake_dates),
+        "readers": lambda: readers.run(folder / "readers", sizes.tick_hits_per_day, sizes.readers_seconds),
     }
-    for name in PARTS:
-        if name not in parts:
+    if checkout is not None:
+        works["before"] = lambda: before.run(
+            replay.simulate(folder / "before", sizes.before_hits, sizes.dates), checkout
+        )
+    for name in works:
+        if name not in (*parts, "before"):
             continue
         began = datetime.now(UTC)
         out.print(f"[dim]{began:%H:%M:%S}[/] measuring {name}")
@@ -120,6 +142,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument(
         "--tiny", action="store_true", help="sizes that only show that the harness works; writes nothing"
     )
+    options.add_argument(
+        "--before", type=Path, metavar="CHECKOUT", help="another state to replay beside; no other part unless named"
+    )
     options.add_argument("--check", action="store_true", help="compare with the last committed results; writes nothing")
     options.add_argument(
         "--results", type=Path, default=report.RESULTS, metavar="FOLDER", help="where results are written"
@@ -133,11 +158,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     writes = not chosen.check and not chosen.tiny
     keep = partial(report.save, folder=chosen.results) if writes else lambda result: None
     try:
-        before = report.last_committed(sizes.name) if chosen.check else None
+        committed = report.last_committed(sizes.name) if chosen.check else None
         build = PROJECT_DIR / "build"
         build.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="bench-", dir=build) as folder:
-            result = measure(sizes, chosen.parts or PARTS, Path(folder), out, keep)
+            parts = chosen.parts or (() if chosen.before else PARTS)
+            checkout = chosen.before.absolute() if chosen.before else None
+            result = measure(sizes, parts, Path(folder), out, keep, checkout)
     except KeyboardInterrupt:
         print("Stopped; parts that were done by then are in the results.", file=sys.stderr)
         return 130
@@ -145,8 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     report.show(result, out)
-    if before is not None:
-        report.show_moved(*before, result, out)
+    if committed is not None:
+        report.show_moved(*committed, result, out)
     elif writes:
         out.print(f"Written: {report.save(result, chosen.results)} and its picture")
     return 1 if result["failed"] else 0

@@ -55,6 +55,11 @@ RATIOS = (
     Ratio("tick.longest_against_shortest.wall", "hourly refresh on the longest history against none: wall time", 1.3),
     Ratio("tick.longest_against_shortest.cpu", "  the same in processor time", 1.3),
     Ratio(
+        "before.against_before.cpu", "a replay against the same by the state that --before named: processor time", 1.05
+    ),
+    Ratio("before.against_before.wall", "  the same in wall time"),
+    Ratio("before.against_before.disk", "  the same in disk", 0.7),
+    Ratio(
         "simulation.pump_against_requests_post", "pumper, hit by hit, against one request after the other", 20.0, False
     ),
     Ratio("simulation.pump_batches_against_requests_post", "pumper, in batches, against the same", 20.0, False),
@@ -97,6 +102,12 @@ FIGURES = (
     Ratio("lake.opening_and_one_date_seconds", "  opening it and asking for one date, seconds", 1),
     Ratio("lake.warehouse_file_from_nothing_seconds", "  writing warehouse.duckdb from nothing, seconds"),
     Ratio("lake.publication_seconds", "  publishing 31 dates of all models, until seen, seconds", 1),
+    Ratio("readers.looks", "eight readers beside backfills and refreshes: looks"),
+    Ratio("readers.publications", "  publications meanwhile"),
+    Ratio("readers.errors", "  errors", 0),
+    Ratio("readers.torn", "  looks that saw a mixture", 0),
+    Ratio("readers.opening_ms_median", "  opening warehouse.duckdb, ms"),
+    Ratio("readers.opening_ms_p99", "  99th percentile of the slowest reader, ms", 200),
     Ratio("simulation.history_2_processes", "history writer, two processes: hits/s", 100_000, False),
     Ratio("simulation.pump", "pumper to a local collector, hit by hit: hits/s"),
     Ratio("simulation.pump_batches", "  in batches: hits/s"),

@@ -56,8 +56,14 @@ class Cost:
         }
 
 
-def run_command(command: Sequence[str], environment: Mapping[str, str], log: Path, limit: float | None = None) -> Cost:
-    """Run `command` to its end; what it prints goes to `log`. A last line that is a JSON object becomes the cost's report.
+def run_command(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    limit: float | None = None,
+    folder: Path = PROJECT_DIR,
+) -> Cost:
+    """Run `command` in `folder` to its end; what it prints goes to `log`. A last line that is a JSON object becomes the cost's report.
 
     Raises BenchmarkError when it fails, and Stopped when it has not ended after `limit` seconds.
     """
@@ -69,7 +75,7 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], log: Pat
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            cwd=PROJECT_DIR,
+            cwd=folder,
             env={**inherited(), **environment},
         )
         peak = _PeakMemory(process.pid)

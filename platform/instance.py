@@ -7,7 +7,10 @@ steps and not runs; the pool's limit is set explicitly besides the default; a po
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dagster import DagsterInstance
@@ -80,8 +83,19 @@ def configure(settings: Settings) -> None:
 
 def open_instance(settings: Settings) -> DagsterInstance:
     """The instance under DATA_DIR/dagster, configured, with the pool's limit set and dead runs marked as failed."""
-    configure(settings)
-    instance = DagsterInstance.get()
-    instance.event_log_storage.set_concurrency_slots(WAREHOUSE_POOL, pool_limit(settings))
+    with _alone(settings.dagster_home):
+        configure(settings)
+        instance = DagsterInstance.get()
+        instance.event_log_storage.set_concurrency_slots(WAREHOUSE_POOL, pool_limit(settings))
     fail_dead_runs(instance)
     return instance
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Hold `home` for the block. Dagster looks whether its tables and the pool are there and then makes them, without a transaction: of two
+    commands that were the first in a DATA_DIR one died."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / ".opening.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

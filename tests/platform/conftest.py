@@ -105,11 +105,13 @@ class PlatformHarness:
         """Rows of a relation."""
         return int(self.rows(f"select count(*) from {relation}")[0][0])
 
-    def command(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """Run `python -m ingestion_platform ...` as a user would, on this DATA_DIR."""
+    def command(
+        self, *arguments: str, under: Callable[[list[str]], list[str]] = list, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `python -m ingestion_platform ...` as a user would, on this DATA_DIR; `under` makes another command of it."""
         env = {name: value for name, value in os.environ.items() if not name.startswith("DAGSTER")}
         return subprocess.run(
-            [sys.executable, "-m", "ingestion_platform", *arguments],
+            under([sys.executable, "-m", "ingestion_platform", *arguments]),
             env={**env, "DATA_DIR": f"{self.settings.data_dir}", **more},
             cwd=PROJECT_DIR,
             capture_output=True,
