@@ -87,10 +87,10 @@ lint-types: $(DEV)
 lint-sql: $(DEV)
 	@cd dbt_models && ../$(BIN)/sqlfluff lint models --disable-progress-bar
 
-bench: $(DEV) $(MANIFEST) ## Print the benchmarks (about six minutes)
+bench: $(DEV) $(MANIFEST) ## Print the benchmarks (about seven minutes)
 	@$(BIN)/python -m benchmarks
 
-bench-full: $(DEV) $(MANIFEST) ## The same at up to 36 million hits (70 minutes idle, 40 GB of disk)
+bench-full: $(DEV) $(MANIFEST) ## The same at up to 36 million hits (80 minutes idle, 40 GB of disk)
 	@$(BIN)/python -m benchmarks --full
 
 bench-check: $(DEV) $(MANIFEST) ## Run the benchmarks and say which ratios moved since the last committed results

@@ -1,7 +1,7 @@
 """`python -m benchmarks`: measure the parts, print what they come to, and write benchmarks/results/<date>.json and .png.
 
-    python -m benchmarks                      default sizes, about six minutes on an idle machine with two cores
-    python -m benchmarks --full               10 million hits beside floor and ancestor, growth up to 36 million: 70 minutes, 40 GB of disk
+    python -m benchmarks                      default sizes, about seven minutes on an idle machine with two cores
+    python -m benchmarks --full               10 million hits beside floor and ancestor, growth up to 36 million: 80 minutes, 40 GB of disk
     python -m benchmarks --check              default sizes, then: which ratios moved against the last committed results; writes nothing
     python -m benchmarks replay tick          only these parts
     python -m benchmarks --before CHECKOUT    only the part `before`: a million hits beside another state, in a checkout with a .venv of its own

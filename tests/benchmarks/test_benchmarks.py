@@ -107,18 +107,6 @@ def test_a_replay_through_dagster_is_measured_by_stage(tmp_path: Path) -> None:
     assert "Where the" in (tmp_path / "shown.txt").read_text()
 
 
-def test_readers_beside_backfills_and_refreshes_meet_no_error_and_no_mixture(tmp_path: Path) -> None:
-    """Eight processes beside real runs for a short while; the part itself does it for ten minutes. Every run has to publish something else,
-    or nothing could be torn."""
-    result = measure(TINY, ["readers"], tmp_path, Console(file=(tmp_path / "shown.txt").open("w")))
-    assert result["failed"] == {}
-    found = result["parts"]["readers"]
-    assert (found["errors"], found["torn"]) == (0, 0), found["first_of_these"]
-    assert found["looks"] > found["readers"] == 8
-    assert found["publications"] >= 2 * found["backfills_and_refreshes"] > 0
-    assert found["states"] > 1
-
-
 def test_another_state_without_its_own_environment_is_refused(tmp_path: Path) -> None:
     """Run by this state's Python it would be this state that is measured twice."""
     with pytest.raises(BenchmarkError, match=r"has no \.venv: it takes a checkout in which `make setup` ran"):
