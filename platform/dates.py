@@ -12,11 +12,12 @@ here and in dbt_models/macros/windows.sql, and a test compares the two.
                                  of retries (+ 24 h)
     refunds                      30 days, for a purchase
                                  that is no repeat (+ those)
+    revisions                    1 date                         1 date (the queue time may be what was corrected)
 
 So a hit on date X can change duplicates on X and X + 1, hence the sessions of X - 1 (whose last hits may lie on X) to X + 3
 (a session of X + 3 depends on whether X + 2 was one unbroken visit, which depends on the last half hour of X + 1), newness up to
 X + 30, repeated purchases up to X + 31 and what a refund takes back up to X + 61. Everything else follows from hits of its own
-date.
+date. A revision is a hit added on its date and one removed on the date of what it corrects: a load names both.
 
 All ranges of this project are half-open, [start, end). Dagster's ranges of partition keys include their last key: `partitions`
 turns one into the other, and nothing else does.

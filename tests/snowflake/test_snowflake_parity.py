@@ -104,8 +104,21 @@ def test_both_warehouses_give_equal_rows(make_bench, export, record, tmp_path) -
     odd = odd_records(random.Random(11), record)
     for day in range(1, DAYS + 1):
         some = [one for one in odd if datetime.fromtimestamp(one["request"]["timestamp"] / 1000, UTC).day == day]
+        revised = [
+            {**other, "event_id": one["event_id"], "request": {**other["request"], "timestamp": one["request"]["timestamp"]}, "revision": revision}
+            for one, other, revision in zip(some[::9], some[3::9], (1, 2, 3) * 9, strict=False)
+        ]  # fmt: skip
+        revised[0] |= {"rejected": {"reason": "wrong", "detail": "", "payload": "t"}}
         snowflake.deliver(
-            [*some, some[0], twice(some[1]), b'["no", "record"]\n', b"{}\n", b'{"service": {"id": "other"}}\n'],
+            [
+                *some,
+                *revised,
+                some[0],
+                twice(some[1]),
+                b'["no", "record"]\n',
+                b"{}\n",
+                b'{"service": {"id": "other"}}\n',
+            ],
             arrived=datetime(2026, 3, day, 23, 59, tzinfo=UTC),
         )
     start, end = FIRST - timedelta(days=1), FIRST + timedelta(days=DAYS + 1)

@@ -6,6 +6,12 @@
 #}
 {% macro order_movements(scope) -%}
 {%- set reach = 2 * var('lookback_days') + 1 -%}
+superseded as (
+
+    {{ superseded(scope, days_before=reach) }}
+
+),
+
 movements as (
 
     select
@@ -17,6 +23,7 @@ movements as (
         quarantine_reason is null
         and (product_action in ('purchase', 'refund') or hit_type = 'transaction')
         and {{ in_window(scope=scope, days_before=reach) }}
+        and log_id not in (select log_id from superseded)
 
 ),
 
@@ -30,6 +37,7 @@ hits as (
     where
         hits.quarantine_reason is null
         and {{ in_window(column="hits.event_date", scope=scope, days_before=reach) }}
+        and hits.log_id not in (select log_id from superseded)
 
 ),
 

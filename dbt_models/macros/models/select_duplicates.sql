@@ -1,17 +1,25 @@
 {#
-    Hits that are another hit again, with the kind of repetition: delivered twice, or sent again by the client.
+    Hits that are another hit again, with the kind of repetition: delivered twice, or sent again by the client; and rows, hits or not, that a
+    later revision supersedes.
 
     Reads the dates that sessions read, and a day more for retries.
 #}
 {% macro select_duplicates(scope="window") -%}
 {%- set days_after = 1 if scope != "next_day" else 0 -%}
-with hits as (
+with superseded as (
+
+    {{ superseded(scope, days_before=3, days_after=days_after) }}
+
+),
+
+hits as (
 
     select log_id, event_id, event_date, event_at, received_at, tracking_id, visitor_id, cache_buster
     from {{ ref('stg_hits') }}
     where
         quarantine_reason is null
         and {{ in_window(scope=scope, days_before=3, days_after=days_after) }}
+        and log_id not in (select log_id from superseded)
 
 ),
 
@@ -28,6 +36,8 @@ contents as (
 {{ duplicates_among("hits", "contents") }}
 
 select log_id, duplicate_kind from duplicates
+union all
+select log_id, 'superseded' as duplicate_kind from superseded
 {%- endmacro %}
 
 {# What a hit and its retry have in common beside tracking id, visitor and cache buster. #}

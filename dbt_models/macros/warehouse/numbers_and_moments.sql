@@ -16,7 +16,7 @@
 
 {# Division rounds to six places on Snowflake, unless nothing is left to round. #}
 {% macro snowflake__whole_quotient(number, divisor) -%}
-    (({{ number }} - mod({{ number }}, {{ divisor }})) / {{ divisor }})
+    (({{ number }} - mod({{ number }}, {{ divisor }})) / ({{ divisor }}))
 {%- endmacro %}
 
 {# ---- moments ------------------------------------------------------------------------------------------------------------------ #}

@@ -44,3 +44,16 @@
 {% macro snowflake__record_json() -%}
     to_json(case when data:request.body is null or is_null_value(data:request.body) then data else data:request.body end)
 {%- endmacro %}
+
+{# ---- which revision of its event a record is, a whole number from 1; null of one that corrects no other ------------------------------ #}
+{% macro revision_number() -%}
+    {{ return(adapter.dispatch("revision_number")()) }}
+{%- endmacro %}
+
+{% macro duckdb__revision_number() -%}
+    revision
+{%- endmacro %}
+
+{% macro snowflake__revision_number() -%}
+    nullif(try_to_number(nullif(regexp_substr(data:revision::varchar, '^[0-9]{1,9}$'), '')), 0)
+{%- endmacro %}

@@ -3,7 +3,13 @@
 -- New means not seen in the preceding lookback (30 dates). Seen is whoever sent an accepted hit, read from the raw rows and
 -- not from this table's other dates, so that dates can be built in any order.
 
-with hits as (
+with superseded as (
+
+    {{ superseded(days_before=var('lookback_days')) }}
+
+),
+
+hits as (
 
     select event_date, event_at, tracking_id, client_id, user_id
     from {{ ref('logs') }}
@@ -18,6 +24,15 @@ seen as (
     where
         quarantine_reason is null
         and {{ in_window(days_before=var('lookback_days')) }}
+        and event_date not in (select event_date from superseded)
+    union
+    -- Apart, so that ids are read of dates only that have such rows.
+    select distinct event_date, tracking_id, client_id, user_id
+    from {{ ref('stg_hits') }}
+    where
+        quarantine_reason is null
+        and event_date in (select event_date from superseded)
+        and log_id not in (select log_id from superseded)
 
 ),
 

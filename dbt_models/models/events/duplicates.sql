@@ -1,4 +1,4 @@
--- Accepted hits that repeat another one and are therefore not in logs: one row each, with its kind.
+-- Hits that repeat another one, and records that a later revision supersedes: not in logs (or quarantine), one row each, with its kind.
 
 with hits as (
 

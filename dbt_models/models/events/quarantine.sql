@@ -1,9 +1,17 @@
 -- What the archive holds and no model can use, each row with its reason: refused hits, records that break the contract, bad lines.
 
-with hits as (
+with superseded as (
+
+    {{ superseded() }}
+
+),
+
+hits as (
 
     select * from {{ ref('stg_hits') }}
-    where quarantine_reason is not null and {{ in_window_or_before() }}
+    where
+        quarantine_reason is not null and {{ in_window_or_before() }}
+        and log_id not in (select log_id from superseded)
 
 ),
 

@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collector.contract import MAX_QUEUE_TIME_MS
 from ingestion_platform.resources.archive import Archive, ArchiveObject
 from ingestion_platform.resources.duckdb.lake import Lake
 from ingestion_platform.resources.duckdb.ledger import LakeLedger
@@ -36,6 +37,15 @@ _PORTION_BYTES = 256 * 1024 * 1024
 # Objects of one date are written as they are read. Those of several dates are read together, typed into memory and written from there,
 # a file a date: for a few of them planning the query once is what counts, and for many their rows would not fit.
 _TOGETHER_BYTES = 8 * 1024 * 1024
+
+# What a revision corrects lies on its own date, or on that of its receipt, or on the one that the longest queue time gives.
+_ROWS = f"""
+select
+    log_filename, count(*), list(distinct event_date),
+    list(distinct request_timestamp::date) filter (where revision is not null)
+        || list(distinct (request_timestamp - interval {MAX_QUEUE_TIME_MS} millisecond)::date) filter (where revision is not null)
+from {{source}} group by log_filename
+"""
 
 
 @dataclass
@@ -129,14 +139,13 @@ class Load:
         return [file for file in written if file is not None]
 
     def _rows(self, files: Sequence[NewFile]) -> tuple[dict[str, int], dict[str, list[date]]]:
-        """Rows and their event dates by object, of `files`."""
+        """Rows and the event dates that they touch by object, of `files`."""
         if not files:
             return {}, {}
         source = read_files([self._lake.folder / file.path for file in files], None)
-        rows = self._connection.execute(
-            f"select log_filename, count(*), list_sort(list(distinct event_date)) from {source} group by log_filename"
-        ).fetchall()
-        return {key: count for key, count, _ in rows}, {key: days for key, _, days in rows}
+        rows = self._connection.execute(_ROWS.format(source=source)).fetchall()
+        dates = {key: sorted({*days, *(corrected or ())} - {None}) for key, _, days, corrected in rows}
+        return {key: count for key, count, *_ in rows}, dates
 
     def _write_bad_lines(self, stream: LineStream, lost: Mapping[str, int]) -> list[NewFile]:
         """Quarantine the lines of a used-up stream that became no rows: `lost` of each object."""

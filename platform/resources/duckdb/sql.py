@@ -29,7 +29,7 @@ _ENVELOPE = (
     f'"context": {_json_object((*CONTEXT_FIELDS, "client_id", "user_id", "tracking_id"))}, '
     f'"request": {_json_object((*REQUEST_FIELDS, "id", "timestamp"))[:-1]}, "body": "JSON"}}, '
     '"response": {"id": "VARCHAR", "timestamp": "VARCHAR"}, '
-    f'"rejected": {_json_object(REJECTED_FIELDS)}}}'
+    f'"rejected": {_json_object(REJECTED_FIELDS)}, "revision": "VARCHAR"}}'
 )
 
 
@@ -145,7 +145,8 @@ select
         'body': body,
         'rejected': r.rejected,
         'request': {{{", ".join(f"'{f}': r.request.{f}" for f in REQUEST_FIELDS)}}}
-    }} as record
+    }} as record,
+    case when regexp_full_match(r.revision, '[0-9]{{1,9}}') then nullif(r.revision::integer, 0) end as revision
 from dated
 """
 """Reads a relation that the caller supplies: lines(object_key, arrival_date, row_number, line), see `line_reader`."""

@@ -51,6 +51,7 @@ RAW_LOGS = _table(
             f"STRUCT(context {_struct(CONTEXT_FIELDS)}, body {_struct(BODY_FIELDS)}, rejected {_struct(REJECTED_FIELDS)}, "
             f"request {_struct(REQUEST_FIELDS)})"
         ),
+        "revision": "INTEGER",
     },
 )
 

@@ -110,12 +110,12 @@ class Load:
         return {item.key for item in objects if history.get(_short(item.key), 1) > 0}
 
     def _rows(self, objects: Sequence[ArchiveObject]) -> dict[str, dict[date, int]]:
-        """Rows in RAW.LOGS by object and event date, for those of `objects` that have any."""
+        """Rows in RAW.LOGS by object and event date that they touch, for those of `objects` that have any."""
         arrived = [item.arrival_date for item in objects]
         keys = sql.as_json(item.key for item in objects)
         rows: dict[str, dict[date, int]] = defaultdict(dict)
         for key, day, count in self._session.run("rows_of_objects", min(arrived), max(arrived), keys):
-            rows[key][day] = int(count)
+            rows[key][day] = rows[key].get(day, 0) + int(count)
         return dict(rows)
 
     def _insert_bad_lines(self, objects: Sequence[ArchiveObject], bad: Mapping[str, list[tuple[int, str]]]) -> None:
