@@ -67,7 +67,7 @@ MUTATIONS = (
     Mutation("two decimals", _NUMBERS, "then {{ dbt.safe_cast(text, \"decimal(38, 9)\") }}", "then {{ dbt.safe_cast(text, \"decimal(38, 1)\") }} + cast(0 as decimal(38, 9))"),
     Mutation("no quantity from two digits on", _NUMBERS, "case when {{ number }} = floor({{ number }}) then", "case when {{ number }} < 10 and {{ number }} = floor({{ number }}) then"),
     Mutation("bots unknown", _LOGS, "coalesce(user_agents.is_bot, false) as is_bot", "false as is_bot"),
-    Mutation("only hits of known agents", _LOGS, "left join user_agents on", "inner join user_agents on user_agents.device_type <> 'mobile' and"),
+    Mutation("only hits of known agents", _LOGS, "left join {{ ref('stg_user_agents') }} as user_agents on", "inner join {{ ref('stg_user_agents') }} as user_agents on user_agents.device_type <> 'mobile' and"),
     Mutation("shipping for tax", _LOGS, "hits.tax_number as transaction_tax", "hits.shipping_number as transaction_tax"),
     Mutation("a window too short", _WINDOWS, "{{ column }} >= {{ window_start(-days_before) }} and {{ column }} < {{ window_end(days_after) }}", "{{ column }} > {{ window_start(-days_before) }} and {{ column }} < {{ window_end(days_after) }}"),
     Mutation("brand is category", _PRODUCTS, "    br as product_brand,\n", "    ca as product_brand,\n"),
