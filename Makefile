@@ -38,6 +38,9 @@ simulate: setup ## Write past days of traffic into the archive: FROM=2026-01-01 
 replay: setup ## Rebuild a range of dates from the archive: FROM=2026-01-01 TO=2026-01-07 (both inclusive); REMOVE="key ..." names objects that are gone on purpose
 	@$(PLATFORM) replay --from "$(FROM)" --to "$(TO)" --remove $(REMOVE)
 
+recollect: setup ## Apply today's rules of the collector to what is archived: FROM=2026-01-01 TO=2026-01-07 (of arrival); REASON="..." PROTOCOL="..." choose, DRY=1 counts only
+	@$(PLATFORM) recollect --from "$(FROM)" --to "$(TO)" --reason $(REASON) --protocol $(PROTOCOL) $(if $(DRY),--dry)
+
 upgrade: setup ## Rebuild the data of version 0.1 from the archive, once; its warehouse is kept aside (REMOVE="key ..." as above)
 	@$(PLATFORM) upgrade --remove $(REMOVE)
 
@@ -129,6 +132,6 @@ $(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -pa
 	@$(PLATFORM) prepare
 	@touch $@
 
-.PHONY: help setup demo dev collect pump simulate replay upgrade status doctor test test-dates test-browser test-infra infra-cost test-containers mutations lint bench bench-full bench-check lock clean
+.PHONY: help setup demo dev collect pump simulate replay recollect upgrade status doctor test test-dates test-browser test-infra infra-cost test-containers mutations lint bench bench-full bench-check lock clean
 # Parts of commands, which CI runs side by side.
 .PHONY: lint-code lint-types lint-sql types-infra

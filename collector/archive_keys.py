@@ -5,6 +5,8 @@ hour (UTC) at which they ARRIVED, which an outage can make up to a day later tha
 
     stream_data/YYYY/MM/DD/HH/<stream>-<version>-YYYY-MM-DD-HH-MM-SS-<uuid>.gz
 
+Corrections of archived records come from a stream of their own, `recollected` (collector/revisions.py says what they are).
+
 What somebody else put into an hour's folder is an object, too, when its name ends in `.json.gz` or `.jsonl.gz`. Anything else below
 `stream_data/` is passed over, and named by whoever looks (`doctor`, the observation, a check). Deliveries that failed for good lie under
 `stream_errors/`. `archive_id.json` beside them is the archive's marker. Nothing else of the project spells a key.
@@ -19,6 +21,7 @@ from typing import NamedTuple
 DATA_PREFIX = "stream_data/"
 ERROR_PREFIX = "stream_errors/"
 MARKER_KEY = "archive_id.json"
+RECOLLECTED = "recollected"
 
 _KEY = re.compile(
     r"stream_data/(?P<date>\d{4}/\d{2}/\d{2})/(?P<hour>[01]\d|2[0-3])/"

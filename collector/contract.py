@@ -85,22 +85,28 @@ def _flatten(value: dict[str, Any]) -> Hit:
     return hit
 
 
-def nested(value: Any, depth: int = 1) -> Any:
-    """Give nested numbers their JSON type back where that changes no digit; the others stay text."""
+class InexactNumber(ValueError):
+    """A number that no writer of JSON would write as it came."""
+
+
+def nested(value: Any, depth: int = 1, *, exact: bool = False) -> Any:
+    """Give nested numbers their JSON type back where that changes no digit; the others stay text, or with `exact` raise InexactNumber."""
     if depth > _MAX_NESTING:
         raise HitError("malformed_json", "the JSON is nested too deeply")
     kind = type(value)
     if kind is str:
         return value
     if kind is dict:
-        return {key: nested(item, depth + 1) for key, item in value.items()}
+        return {key: nested(item, depth + 1, exact=exact) for key, item in value.items()}
     if kind is list:
-        return [nested(item, depth + 1) for item in value]
+        return [nested(item, depth + 1, exact=exact) for item in value]
     if kind is Number:
         if len(value) <= 18 and "e" not in value.lower():
             number = float(value) if "." in value else int(value)
             if repr(number) == value:
                 return number
+        if exact:
+            raise InexactNumber(value)
         return str(value)
     return value
 

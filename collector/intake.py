@@ -7,12 +7,13 @@ leave a record too, with the reason and as much of the payload as may be kept. I
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from collector import privacy, records
 from collector.bodies import MAX_REJECTED_PAYLOAD, payload_of
-from collector.contract import Hit, HitError, nested, parse_body, require_hit
+from collector.contract import Hit, HitError, parse_body, require_hit
 from collector.outcomes import ACCEPTED, HitOutcome, Rejection, RequestOutcome, error
 from collector.records import Record, Source, build_record, build_rejected, new_event_id
 from collector.routes import Route, route_of
@@ -36,8 +37,9 @@ Scrub = Callable[[str, IpMode], str | None]
 _INTERNAL_ERROR = Rejection(500, "internal_error", "the collector failed on this hit; it is kept to be replayed")
 
 
-class _Call(NamedTuple):
-    """What the hits of one request have in common. Times are epoch milliseconds."""
+class Call(NamedTuple):
+    """What the hits of one request have in common. Times are epoch milliseconds. What is judged again keeps the ids that
+    `mint` gives, and what was `given` then."""
 
     settings: Settings
     source: Source
@@ -45,6 +47,8 @@ class _Call(NamedTuple):
     responded_at: int
     encode: Callable[[Record], bytes]
     protocol: Protocol | None = None
+    mint: Callable[[], str] = new_event_id
+    given: Mapping[str, str] = MappingProxyType({})
 
 
 def process_request(
@@ -83,32 +87,37 @@ def process_request(
         source = privacy.truncated(source)
     if route.protocol is not None and route.protocol.by_servers and "origin" not in request.headers:
         source = source._replace(is_visitor=False)
-    call = _Call(settings, source, received_at, responded_at, encode, route.protocol)
+    call = Call(settings, source, received_at, responded_at, encode, route.protocol)
     try:
         _admit(request, path, route, settings)
         if rejection is not None:
             raise rejection
-        protocol = route.protocol
-        if protocol is None:
-            outcomes = [_process_hit(text, call) for text in route.read(request, settings)]
-        else:
-            outcomes = [_process_event(event, protocol, call) for event in protocol.read(request, settings)]
+        outcomes = judge(request, route, call)
         if route.judge is None:
             return RequestOutcome(outcomes, cors, is_batch=route.is_batch, answers=route.answers)
     except Rejection as refused:
-        outcomes = [_reject_request(refused, request, call)]
+        outcomes = [reject_request(refused, request, call)]
     except Exception:  # a defect of ours is no reason to lose what was sent
-        outcomes = [_reject_request(_INTERNAL_ERROR, request, call)]
+        outcomes = [reject_request(_INTERNAL_ERROR, request, call)]
     if route.judge is not None:
         return RequestOutcome([], cors, response=route.judge(outcomes, cors))
     return RequestOutcome(outcomes, cors, answers=route.answers)
 
 
-def _reject_request(rejection: Rejection, request: Request, call: _Call) -> HitOutcome:
+def judge(request: Request, route: Route, call: Call) -> list[HitOutcome]:
+    """What becomes of each hit of a request. Raises the Rejection that all of it earns."""
+    if route.protocol is None:
+        return [_process_hit(text, call) for text in route.read(request, call.settings)]
+    return [_process_event(event, route.protocol, call) for event in route.protocol.read(request, call.settings)]
+
+
+def reject_request(rejection: Rejection, request: Request, call: Call) -> HitOutcome:
+    """The outcome of a request that is refused as a whole."""
     size = len(request.body or request.query)
     if call.protocol is None:
         return _reject(rejection, payload_of(request), call, size)
-    return _reject(rejection, call.protocol.payload(request), call, size, privacy.scrub_received_payload)
+    payload, given = call.protocol.payload(request), {**call.protocol.tenant(request), **call.given}
+    return _reject(rejection, payload, call, size, scrub=privacy.scrub_received_payload, given=given)
 
 
 def _answer_other(method: str, path: str, cors: dict[str, str]) -> RequestOutcome:
@@ -139,7 +148,7 @@ def _admit(request: Request, path: str, route: Route, settings: Settings) -> Non
 # ---------------------------------------------------------------------------------------------------------------------
 # One hit
 # ---------------------------------------------------------------------------------------------------------------------
-def _process_hit(text: str, call: _Call) -> HitOutcome:
+def _process_hit(text: str, call: Call) -> HitOutcome:
     settings = call.settings
     try:
         limit = settings.max_hit_bytes
@@ -154,23 +163,31 @@ def _process_hit(text: str, call: _Call) -> HitOutcome:
         return _reject(_INTERNAL_ERROR, text, call)
 
 
-def _process_event(event: Event, protocol: Protocol, call: _Call) -> HitOutcome:
+def _process_event(event: Event, protocol: Protocol, call: Call) -> HitOutcome:
     original = event.original
     privacy.scrub_received(original, call.settings.ip_mode)
+    given = {**call.given, **event.given, **call.given} if call.given else event.given  # in the order of then
     try:
         if event.rejection is None:
-            hit = protocol.translate(original, event.given, call.received_at)
-            return _accept(hit, call, protocol.name, nested(original))
-        return _reject(event.rejection, protocol.write(original), call)
+            hit = protocol.translate(original, given, call.received_at)
+            return _accept(hit, call, protocol.name, protocol.stored(original), given)
+        rejection = event.rejection
     except HitError as refused:
-        return _reject(Rejection(400, refused.reason, refused.detail), protocol.write(original), call)
-    except Rejection as rejection:
-        return _reject(rejection, protocol.write(original), call)
+        rejection = Rejection(400, refused.reason, refused.detail)
+    except Rejection as refused:
+        rejection = refused
     except Exception:
-        return _reject(_INTERNAL_ERROR, protocol.write(original), call)
+        rejection = _INTERNAL_ERROR
+    return _reject(rejection, protocol.write(original), call, given=given)
 
 
-def _accept(hit: Hit, call: _Call, protocol: str | None = None, original: Any = None) -> HitOutcome:
+def _accept(
+    hit: Hit,
+    call: Call,
+    protocol: str | None = None,
+    original: Any = None,
+    given: Mapping[str, str] = MappingProxyType({}),
+) -> HitOutcome:
     """The record of a hit. Raises HitError or Rejection where it is none, or not wanted here."""
     settings = call.settings
     require_hit(hit)
@@ -179,7 +196,7 @@ def _accept(hit: Hit, call: _Call, protocol: str | None = None, original: Any = 
     source = call.source
     if privacy.scrub_hit(hit, settings.ip_mode) is not settings.ip_mode:
         source = privacy.truncated(source)
-    event_id = new_event_id()
+    event_id = call.mint()
     record = build_record(
         hit,
         source,
@@ -188,23 +205,34 @@ def _accept(hit: Hit, call: _Call, protocol: str | None = None, original: Any = 
         responded_at=call.responded_at,
         protocol=protocol,
         original=original,
+        given={name: hit[name] for name in given if name in hit},  # as they may be stored
     )
     return HitOutcome(call.encode(record), event_id, 200, ACCEPTED)
 
 
 def _reject(
-    rejection: Rejection, payload: str, call: _Call, size: int | None = None, scrub: Scrub = privacy.scrub_payload
+    rejection: Rejection,
+    payload: str,
+    call: Call,
+    size: int | None = None,
+    *,
+    scrub: Scrub = privacy.scrub_payload,
+    given: Mapping[str, str] = MappingProxyType({}),
 ) -> HitOutcome:
     """Record a rejection. A visitor who asked not to be tracked (204) is counted, and nothing of the request is kept. Of other
     payloads that are not kept whole the size is: `size`, else the text's length."""
-    event_id = new_event_id()
+    event_id = call.mint()
     source = privacy.truncated(call.source)
     kept: str | None = None
+    kept_given: dict[str, str] = {}
     is_whole = True
     if rejection.status == 204:
         source = source._replace(user_ip=None, headers={})
     else:
         kept = scrub(payload[:MAX_REJECTED_PAYLOAD], call.settings.ip_mode)
+        if given:
+            kept_given = dict(given)
+            privacy.scrub_received(kept_given, call.settings.ip_mode)
         is_whole = kept is not None and len(payload) <= MAX_REJECTED_PAYLOAD
     record = build_rejected(
         rejection.reason,
@@ -217,5 +245,6 @@ def _reject(
         responded_at=call.responded_at,
         payload_size=None if is_whole else (len(payload) if size is None else size),
         protocol=call.protocol.name if call.protocol is not None else None,
+        given=kept_given,
     )
     return HitOutcome(call.encode(record), event_id, rejection.status, rejection.reason, rejection.detail)

@@ -67,16 +67,18 @@ def build_record(
     responded_at: int,
     protocol: str | None = None,
     original: Any = None,
+    given: Mapping[str, str] | None = None,
 ) -> Record:
     """The record of an accepted hit. Times are epoch milliseconds, `event_id` a uuid. A hit that came in another protocol
-    than Measurement Protocol v1 has its name beside it, and what was received before it was translated.
+    than Measurement Protocol v1 has its name beside it, what was received before it was translated, and what of the hit was
+    `given` by the rest of the request. A record that corrects another has a `revision`.
 
     Values that do not fit their parameter are named in `invalid_parameters`, a key that clean hits do not have.
     """
     request_id = hit.get("z")
     if not isinstance(request_id, str) or not request_id:
         request_id = event_id
-    request = _request(request_id, received_at, source, hit, protocol)
+    request = _request(request_id, received_at, source, hit, protocol, given)
     if protocol is not None:
         request["original"] = original
     record: Record = {
@@ -110,6 +112,7 @@ def build_rejected(
     responded_at: int,
     payload_size: int | None = None,
     protocol: str | None = None,
+    given: Mapping[str, str] | None = None,
 ) -> Record:
     """The record of a refused request or batch line: why, and as much of its payload as may be kept (None: nothing).
 
@@ -123,14 +126,19 @@ def build_rejected(
         "event_id": event_id,
         "service": {"id": SERVICE_ID},
         "context": _context({}, source),
-        "request": _request(event_id, received_at, source, None, protocol),
+        "request": _request(event_id, received_at, source, None, protocol, given),
         "response": {"id": event_id, "timestamp": responded_at, "statusCode": status, "headers": JSON_HEADERS},
         "rejected": rejected,
     }
 
 
 def _request(
-    request_id: str, received_at: int, source: Source, body: Mapping[str, Any] | None, protocol: str | None
+    request_id: str,
+    received_at: int,
+    source: Source,
+    body: Mapping[str, Any] | None,
+    protocol: str | None,
+    given: Mapping[str, str] | None,
 ) -> Record:
     request: Record = {
         "id": request_id,
@@ -143,6 +151,8 @@ def _request(
     }
     if protocol is not None:
         request["protocol"] = protocol
+    if given:
+        request["given"] = given
     return request
 
 

@@ -1,4 +1,4 @@
-"""`python -m ingestion_platform demo|dev|replay|upgrade|status|doctor|prepare|data-dir`: what the Makefile calls.
+"""`python -m ingestion_platform demo|dev|replay|recollect|upgrade|status|doctor|prepare|data-dir`: what the Makefile calls.
 
 Expected trouble (a setting, a date, a port, an object) is one line on standard error and exit code 1.
 """
@@ -31,6 +31,23 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY",
         help="objects that are gone from the archive on purpose: their rows are removed; any other that is gone stops its date",
     )
+    recollect = commands.add_parser(
+        "recollect",
+        help="judge archived records again by today's rules of the collector, append corrections where they differ",
+    )
+    recollect.add_argument("--from", dest="first", required=True, metavar="DATE", help="first date of arrival")
+    recollect.add_argument("--to", dest="last", required=True, metavar="DATE", help="last date, included")
+    recollect.add_argument(
+        "--reason",
+        nargs="*",
+        default=[],
+        metavar="REASON",
+        help="only what is refused for this, as in events.quarantine",
+    )
+    recollect.add_argument(
+        "--protocol", nargs="*", default=[], metavar="NAME", help="only this protocol, as in events.logs"
+    )
+    recollect.add_argument("--dry", action="store_true", help="count only, write nothing")
     upgrade = commands.add_parser(
         "upgrade", help="rebuild the data of version 0.1 from the archive; its warehouse is kept"
     )
@@ -83,6 +100,10 @@ def _run(options: argparse.Namespace) -> int:
         from ingestion_platform.commands.replay import replay
 
         replay(settings, options.first, options.last, options.remove)
+    elif options.command == "recollect":
+        from ingestion_platform.commands.recollect import recollect_dates
+
+        recollect_dates(settings, options.first, options.last, options.reason, options.protocol, options.dry)
     elif options.command == "upgrade":
         from ingestion_platform.commands.upgrade import upgrade
 

@@ -23,6 +23,7 @@ from ingestion_platform.assets.user_agents import user_agents_asset
 from ingestion_platform.automation.alerts import alerts
 from ingestion_platform.automation.jobs import asset_jobs
 from ingestion_platform.automation.maintenance import maintenance_job, nightly
+from ingestion_platform.automation.recollecting import recollect_job
 from ingestion_platform.automation.recovery import recovery_job
 from ingestion_platform.automation.refresh import refresh_job
 from ingestion_platform.automation.schedules import hourly, late_objects
@@ -66,7 +67,13 @@ def definitions(settings: Settings) -> Definitions:
             *exposures(models),
         ],
         asset_checks=[layout_check(settings.partitions_start), checks.definition(daily)],
-        jobs=[refresh, recovery_job(models, checks), *housekeeping, *asset_jobs(models, daily, simulated)],
+        jobs=[
+            refresh,
+            recovery_job(models, checks),
+            recollect_job(),
+            *housekeeping,
+            *asset_jobs(models, daily, simulated),
+        ],
         schedules=[hourly(refresh), *map(nightly, housekeeping)],
         sensors=[late_objects(refresh), *alerts(settings)],
         # One process a run: the start-up of a process for each step is what small runs would pay for.

@@ -37,6 +37,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from collector.env_settings import Address, Day, EnvironmentSettings, one_of, whole_number
+from collector.settings import Settings as Rules
 from collector.settings import SettingsError as SettingsError
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -111,6 +112,11 @@ class Settings(EnvironmentSettings):
 def read(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from `environ` (default: the process's environment). Raises SettingsError."""
     return Settings.read(environ)
+
+
+def rules_of_the_collector() -> Rules:
+    """The collector's settings, where records are judged by them once more. Raises SettingsError."""
+    return Rules.from_environment(os.environ)
 
 
 def credentials() -> dict[str, str]:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from collector.bodies import text_of, unpacked
-from collector.contract import Hit, find_parameter, nested
+from collector.contract import Hit, InexactNumber, find_parameter, nested
 from collector.outcomes import Rejection
 from collector.settings import Settings
 from collector.texts import BLANKS, read_json, write_json
@@ -39,7 +39,8 @@ class Protocol(NamedTuple):
     """A wire format. `read` takes a request apart, or raises the rejection that all of it earns; `translate` makes a hit of
     an event's original, of what is given beside it and of the time of receipt (epoch ms); `write` gives the text of an
     original, `payload` that of a request, for what is refused. `longest_body` is in bytes, unpacked. `by_servers`: servers send it
-    for their visitors, too; from a page it comes with an Origin."""
+    for their visitors, too; from a page it comes with an Origin. `tenant` is what a request that is refused whole says of its
+    tenant outside of its payload (in v1's names)."""
 
     name: str
     read: Callable[[Request, Settings], Iterable[Event]]
@@ -48,6 +49,14 @@ class Protocol(NamedTuple):
     payload: Callable[[Request], str]
     longest_body: int
     by_servers: bool = False
+    tenant: Callable[[Request], Mapping[str, str]] = lambda _: {}
+
+    def stored(self, original: Any) -> Any:
+        """An original as its record has it: JSON that reads back to the letter, or its text where no JSON of ours would (12.50)."""
+        try:
+            return nested(original, exact=True)
+        except InexactNumber:
+            return self.write(original)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -92,15 +92,25 @@ def read(request: Request, settings: Settings) -> Iterable[Event]:
         raise Rejection(400, "empty_batch", "there is no event: events has to be a list of them")
     if len(events) > MAX_EVENTS:
         raise Rejection(413, "too_many_hits", f"a request takes {MAX_EVENTS} events")
-    given = {}
-    tenant = query.get("measurement_id") or query.get("firebase_app_id")
-    if tenant:
-        given["tid"] = tenant
+    given = _tenant(query)
     client = client_of(request)
     if client is not None and not any(is_text(content.get(name)) for name in ("client_id", "app_instance_id")):
         given["cid"] = client
     for event in events:
         yield _event({**content, "events": [event]}, given, is_long)
+
+
+def _tenant(query: dict[str, Any]) -> dict[str, str]:
+    tenant = query.get("measurement_id") or query.get("firebase_app_id")
+    return {"tid": tenant} if tenant else {}
+
+
+def tenant_of(request: Request) -> dict[str, str]:
+    """The measurement id as tracking id; nothing where the query cannot be read."""
+    try:
+        return _tenant(_query(request))
+    except Rejection:
+        return {}
 
 
 def _query(request: Request) -> dict[str, Any]:
@@ -175,4 +185,4 @@ def validation(outcomes: Iterable[HitOutcome], cors: Mapping[str, str]) -> Respo
     return json_response(200, {"validationMessages": messages}, cors)
 
 
-PROTOCOL = Protocol("ga4_mp", read, translate, write_json, payload, MAX_BODY_BYTES, by_servers=True)
+PROTOCOL = Protocol("ga4_mp", read, translate, write_json, payload, MAX_BODY_BYTES, by_servers=True, tenant=tenant_of)

@@ -59,7 +59,7 @@ _SHARED = ("writeKey", "sentAt")
 def read_one(request: Request, settings: Settings, call: str) -> Iterable[Event]:
     """The message of a request."""
     message, _ = read_object(request, MAX_MESSAGE_BYTES)
-    return [_event({**message, "type": call}, _tenant(request), False, settings)]
+    return [_event({**message, "type": call}, tenant_of(request), False, settings)]
 
 
 def read_batch(request: Request, settings: Settings) -> Iterable[Event]:
@@ -70,7 +70,7 @@ def read_batch(request: Request, settings: Settings) -> Iterable[Event]:
         raise Rejection(400, "empty_batch", "there is no message: batch has to be a list of them")
     if len(messages) > MAX_MESSAGES:
         raise Rejection(413, "too_many_hits", f"a batch takes {MAX_MESSAGES} messages, this one has {len(messages)}")
-    given = _tenant(request)
+    given = tenant_of(request)
     shared = {name: content[name] for name in _SHARED if name in content}
     context = mapping(content.get("context"))
     if len(write_json([shared, context])) * len(messages) > MAX_BATCH_BYTES:
@@ -83,7 +83,7 @@ def read_batch(request: Request, settings: Settings) -> Iterable[Event]:
         yield _event(message, given, is_long, settings)
 
 
-def _tenant(request: Request) -> dict[str, str]:
+def tenant_of(request: Request) -> dict[str, str]:
     """The user of Basic authorization as tracking id."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
@@ -201,7 +201,7 @@ def refused(status: int, reason: str, detail: str, cors: Mapping[str, str]) -> R
     return json_response(status, {"success": False, **named}, cors)
 
 
-BATCH = Protocol("segment", read_batch, translate, write_json, payload, MAX_BATCH_BYTES, by_servers=True)
+BATCH = Protocol("segment", read_batch, translate, write_json, payload, MAX_BATCH_BYTES, True, tenant_of)
 # What follows /v1/: a call by its name, and by its first letter as Segment's browser client writes it.
 PATHS: dict[str, Protocol] = dict.fromkeys(("batch", "b", "import"), BATCH) | {
     path: BATCH._replace(read=partial(read_one, call=call), longest_body=MAX_MESSAGE_BYTES)

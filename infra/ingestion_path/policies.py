@@ -14,7 +14,7 @@ from typing import Any
 
 import pulumi
 
-from collector.archive_keys import DATA_PREFIX, ERROR_PREFIX, MARKER_KEY
+from collector.archive_keys import DATA_PREFIX, ERROR_PREFIX, MARKER_KEY, RECOLLECTED
 
 from .names import STEP_LOGS_PREFIX
 
@@ -108,12 +108,13 @@ def read_archive(bucket_arn: str) -> Policy:
 
 
 def use_archive(bucket_arn: str) -> Policy:
-    """What runs the platform reads the archive, and finds or puts the archive's marker beside it."""
+    """What runs the platform reads the archive, finds or puts the archive's marker beside it, and appends corrections."""
     reading = read_archive(bucket_arn)["Statement"]
     return _policy(
         *reading,
         _allow(["s3:ListBucket"], [bucket_arn], StringEquals={"s3:prefix": MARKER_KEY}),
         _allow(["s3:GetObject", "s3:PutObject"], [f"{bucket_arn}/{MARKER_KEY}"]),
+        _allow(["s3:PutObject"], [f"{bucket_arn}/{DATA_PREFIX}*/{RECOLLECTED}-*"]),
     )
 
 

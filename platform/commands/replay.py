@@ -21,11 +21,7 @@ from ingestion_platform.settings import Settings
 def replay(settings: Settings, first: str, last: str, remove: Sequence[str] = ()) -> None:
     """Rebuild the dates from `first` to `last`, both included; at most `partitions_per_run` of them in a run. Rows of the objects `remove`,
     gone from the archive on purpose, are removed."""
-    absent = " and ".join(name for name, text in (("FROM", first), ("TO", last)) if not text)
-    if absent:
-        raise CommandError(
-            f"{absent} not given: make replay FROM=2026-01-01 TO=2026-01-07 (dates in UTC, both included)"
-        )
+    demand_dates("replay", first, last)
     window = requested(first, last, settings.partitions_start)
     refuse_frozen(window, settings.archive_retention_days)
     out = console()
@@ -34,6 +30,15 @@ def replay(settings: Settings, first: str, last: str, remove: Sequence[str] = ()
     out.print(f"[green]Replayed {window}.[/] Statistics: {settings.published_dir}", soft_wrap=True)
     say_what_is_empty(settings, window, out)
     say_what_is_stale(settings, window, out)
+
+
+def demand_dates(command: str, first: str, last: str) -> None:
+    """Raise CommandError, which names what is missing, unless both dates were given."""
+    absent = " and ".join(name for name, text in (("FROM", first), ("TO", last)) if not text)
+    if absent:
+        raise CommandError(
+            f"{absent} not given: make {command} FROM=2026-01-01 TO=2026-01-07 (dates in UTC, both included)"
+        )
 
 
 def say_what_is_empty(settings: Settings, window: Window, out: Console) -> None:

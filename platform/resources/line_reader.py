@@ -184,8 +184,14 @@ def bad_lines(archive: Archive, item: ArchiveObject) -> list[tuple[int, str]]:
 
     Raises ArchiveError when the object cannot be read whole.
     """
-    lines = (line for piece in _read_lines(archive, item) for line in piece.to_pylist())
-    return [(number, line.removeprefix(REFUSED)) for number, line in enumerate(lines, 1) if not is_json(line)]
+    lines = enumerate(lines_of_object(archive, item), 1)
+    return [(number, line.removeprefix(REFUSED)) for number, line in lines if not is_json(line)]
+
+
+def lines_of_object(archive: Archive, item: ArchiveObject) -> Iterator[str]:
+    """The lines of an object, as a load takes them. Raises ArchiveError, before the first, when it cannot be read whole."""
+    for piece in _read_lines(archive, item):
+        yield from piece.to_pylist()
 
 
 def split_lines(text: bytes) -> pa.Array:

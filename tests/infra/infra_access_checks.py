@@ -53,6 +53,7 @@ def _arns(graph: Graph) -> dict[str, str]:
         **logs,
         "bucket": bucket,
         "hits": f"{bucket}/{archive_keys.DATA_PREFIX}2026/11/22/14/a.gz",
+        "corrections": f"{bucket}/{archive_keys.DATA_PREFIX}2026/11/22/14/{archive_keys.RECOLLECTED}-1-a.gz",
         "failed hits": f"{bucket}/{archive_keys.ERROR_PREFIX}processing-failed/2026/11/22/14/a",
         "marker": f"{bucket}/{archive_keys.MARKER_KEY}",
         "other key": f"{bucket}/private/a",
@@ -78,7 +79,10 @@ def _arns(graph: Graph) -> dict[str, str]:
 _INSTANCE = (ROOT / "deploy" / "dagster.yaml").read_text()
 STEP_LOGS_PREFIX = re.findall(r"(?m)^    prefix: (\S+)$", _INSTANCE)[0] + "/"
 _LIST = [("s3:ListBucket", "bucket")]
-_READ = [("s3:GetBucketLocation", "bucket"), ("s3:GetObject", "hits"), ("s3:GetObjectVersion", "hits")]
+_READ = [
+    ("s3:GetBucketLocation", "bucket"),
+    *((action, key) for action in ("s3:GetObject", "s3:GetObjectVersion") for key in ("hits", "corrections")),
+]
 MAY: dict[str, list[tuple[str, str]]] = {
     "collector-role": [
         ("logs:CreateLogStream", "collector log"),
@@ -101,12 +105,18 @@ MAY: dict[str, list[tuple[str, str]]] = {
         *(
             (action, key)
             for action in ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject")
-            for key in ("hits", "failed hits")
+            for key in ("hits", "corrections", "failed hits")
         ),
         ("logs:PutLogEvents", "delivery log"),
     ],
     "snowpipe-role": [*_READ, *_LIST],
-    "platform-reads-archive": [*_READ, *_LIST, ("s3:GetObject", "marker"), ("s3:PutObject", "marker")],
+    "platform-reads-archive": [
+        *_READ,
+        *_LIST,
+        ("s3:GetObject", "marker"),
+        ("s3:PutObject", "marker"),
+        ("s3:PutObject", "corrections"),
+    ],
     "step-logs-policy": [
         ("s3:ListBucket", "step logs"),
         *(

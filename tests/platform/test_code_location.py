@@ -96,6 +96,7 @@ def test_the_code_location_is_what_was_reviewed(tmp_path: Path) -> None:
         "hourly_refresh",
         "lake_maintenance",
         "observe_archive",
+        "recollect",
         "recover_quarantine",
         "replay",
         "simulate",
