@@ -30,6 +30,7 @@ from benchmarks import (
     figures,
     lake,
     orchestration,
+    protocols,
     readers,
     replay,
     report,
@@ -70,7 +71,7 @@ FULL = Sizes(
 )  # fmt: skip
 TINY = Sizes("tiny", 3_000, 2, True, (1_000,), 1_000, (1, 2), 300, (0, 2), 2, 2.0, 1.0, 40, 1_000, 20.0)
 
-PARTS = ("replay", "scaling", "tick", "orchestration", "collector", "simulation", "lake", "readers")
+PARTS = ("replay", "scaling", "tick", "orchestration", "collector", "protocols", "simulation", "lake", "readers")
 
 _HITS_A_BACKFILLED_DATE = 200
 
@@ -110,6 +111,7 @@ def measure(
             )
         ),
         "collector": lambda: collector.run(sizes.collector_seconds),
+        "protocols": lambda: protocols.run(sizes.collector_seconds),
         "simulation": lambda: simulation.run(sizes.simulation_seconds),
         "lake": lambda: lake.run(folder / "lake", sizes.lake_dates),
         "readers": lambda: readers.run(folder / "readers", sizes.tick_hits_per_day, sizes.readers_seconds),

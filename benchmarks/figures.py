@@ -64,6 +64,10 @@ RATIOS = (
     ),
     Ratio("simulation.pump_batches_against_requests_post", "pumper, in batches, against the same", 20.0, False),
     Ratio("simulation.lines_against_build_record", "history lines against the collector's dictionaries"),
+    Ratio("protocols.gtag_of_v1", "GA4's /g/collect against /collect (JSON): hits/s", 0.8, False),
+    Ratio("protocols.gtag_of_v1_cpu", "  the same in processor time"),
+    Ratio("protocols.segment_batch_of_v1", "Segment's batch against /batch (JSON, 20 hits each): hits/s", 0.8, False),
+    Ratio("protocols.segment_batch_of_v1_cpu", "  the same in processor time"),
 )
 
 FIGURES = (

@@ -40,6 +40,14 @@ _FORMS = {
 }
 
 
+# What two hexadecimal digits stand for, where that is ASCII.
+_ESCAPED = {
+    digits: chr(code)
+    for code in range(128)
+    for digits in {f"{code:02x}", f"{code:02X}", f"{code >> 4:X}{code & 15:x}", f"{code >> 4:x}{code & 15:X}"}
+}
+
+
 class HitError(ValueError):
     """Why a body or a mapping is no hit: `reason` is a stable code, `detail` a sentence that names the parameter."""
 
@@ -97,18 +105,27 @@ def nested(value: Any, depth: int = 1, *, exact: bool = False) -> Any:
     if kind is str:
         return value
     if kind is dict:
-        return {key: nested(item, depth + 1, exact=exact) for key, item in value.items()}
+        return {
+            key: item if item.__class__ is str else nested(item, depth + 1, exact=exact) for key, item in value.items()
+        }
     if kind is list:
         return [nested(item, depth + 1, exact=exact) for item in value]
     if kind is Number:
-        if len(value) <= 18 and "e" not in value.lower():
-            number = float(value) if "." in value else int(value)
-            if repr(number) == value:
-                return number
-        if exact:
+        number = _number(value) if len(value) <= 18 else str(value)
+        if exact and isinstance(number, str):
             raise InexactNumber(value)
-        return str(value)
+        return number
     return value
+
+
+@lru_cache(maxsize=4096)
+def _number(letters: str) -> int | float | str:
+    """A number, if it is written with just these letters; else the letters."""
+    if "e" not in letters.lower():
+        number = float(letters) if "." in letters else int(letters)
+        if repr(number) == letters:
+            return number
+    return str(letters)
 
 
 def parse_form(text: str) -> Hit:
@@ -120,19 +137,26 @@ def parse_form(text: str) -> Hit:
     for pair in text.split("&"):
         if pair:
             name, _, value = pair.partition("=")
-            hit[_unquote(name)] = _unquote(value)
+            if "%" in name or "+" in name:
+                name = _unquote(name)
+            hit[name] = _unquote(value) if "%" in value or "+" in value else value
     if not hit:
         raise HitError("empty_hit", "there is no parameter: send name=value pairs or a JSON object")
     return hit
 
 
 def _unquote(text: str) -> str:
-    """What `urllib.parse.unquote_plus` gives, at a third of its cost, which is most of the cost of reading a form."""
+    """What `urllib.parse.unquote_plus` gives, at a fraction of its cost, which is most of the cost of reading a form."""
     if "+" in text:
         text = text.replace("+", " ")
-    if "%" in text:
+    parts = text.split("%")
+    try:
+        for number in range(1, len(parts)):
+            part = parts[number]
+            parts[number] = _ESCAPED[part[:2]] + part[2:]
+        return "".join(parts)
+    except KeyError:  # no ASCII, or no escape
         return unquote_to_bytes(text.encode("utf-8", "replace")).decode("utf-8", "replace")
-    return text
 
 
 def parse_body(text: str) -> Hit:

@@ -31,6 +31,7 @@ from collector.web import (
 
 if TYPE_CHECKING:  # the other protocols are imported when the first request of one comes
     from collector.protocols.events import Event, Protocol
+    from collector.protocols.received import Seen
 
 Scrub = Callable[[str, IpMode], str | None]
 
@@ -108,7 +109,13 @@ def judge(request: Request, route: Route, call: Call) -> list[HitOutcome]:
     """What becomes of each hit of a request. Raises the Rejection that all of it earns."""
     if route.protocol is None:
         return [_process_hit(text, call) for text in route.read(request, call.settings)]
-    return [_process_event(event, route.protocol, call) for event in route.protocol.read(request, call.settings)]
+    from collector.protocols.received import scrub_received
+
+    protocol, settings = route.protocol, call.settings
+    return [
+        _process_event(event, protocol, call, scrub_received(event.original, settings.ip_mode))
+        for event in protocol.read(request, settings)
+    ]
 
 
 def reject_request(rejection: Rejection, request: Request, call: Call) -> HitOutcome:
@@ -116,8 +123,10 @@ def reject_request(rejection: Rejection, request: Request, call: Call) -> HitOut
     size = len(request.body or request.query)
     if call.protocol is None:
         return _reject(rejection, payload_of(request), call, size)
+    from collector.protocols.received import scrub_received_payload
+
     payload, given = call.protocol.payload(request), {**call.protocol.tenant(request), **call.given}
-    return _reject(rejection, payload, call, size, scrub=privacy.scrub_received_payload, given=given)
+    return _reject(rejection, payload, call, size, scrub=scrub_received_payload, given=given)
 
 
 def _answer_other(method: str, path: str, cors: dict[str, str]) -> RequestOutcome:
@@ -163,14 +172,16 @@ def _process_hit(text: str, call: Call) -> HitOutcome:
         return _reject(_INTERNAL_ERROR, text, call)
 
 
-def _process_event(event: Event, protocol: Protocol, call: Call) -> HitOutcome:
+def _process_event(event: Event, protocol: Protocol, call: Call, seen: Seen) -> HitOutcome:
     original = event.original
-    privacy.scrub_received(original, call.settings.ip_mode)
+    if seen.asks_for_cut:
+        call = call._replace(source=privacy.truncated(call.source))
     given = {**call.given, **event.given, **call.given} if call.given else event.given  # in the order of then
     try:
         if event.rejection is None:
             hit = protocol.translate(original, given, call.received_at)
-            return _accept(hit, call, protocol.name, protocol.stored(original), given)
+            is_plain = seen.is_plain and not privacy.may_wrap_override("\n".join(given.values()))
+            return _accept(hit, call, protocol.name, protocol.stored(original), given, is_plain)
         rejection = event.rejection
     except HitError as refused:
         rejection = Rejection(400, refused.reason, refused.detail)
@@ -187,6 +198,7 @@ def _accept(
     protocol: str | None = None,
     original: Any = None,
     given: Mapping[str, str] = MappingProxyType({}),
+    is_plain: bool = False,
 ) -> HitOutcome:
     """The record of a hit. Raises HitError or Rejection where it is none, or not wanted here."""
     settings = call.settings
@@ -194,7 +206,7 @@ def _accept(
     if settings.tracking_ids and str(hit.get("tid")) not in settings.tracking_ids:
         raise Rejection(403, "tracking_id_not_allowed", "parameter tid (tracking id) is not one that is taken here")
     source = call.source
-    if privacy.scrub_hit(hit, settings.ip_mode) is not settings.ip_mode:
+    if privacy.scrub_hit(hit, settings.ip_mode, is_plain=is_plain) is not settings.ip_mode:
         source = privacy.truncated(source)
     event_id = call.mint()
     record = build_record(
@@ -231,8 +243,10 @@ def _reject(
     else:
         kept = scrub(payload[:MAX_REJECTED_PAYLOAD], call.settings.ip_mode)
         if given:
+            from collector.protocols.received import scrub_received
+
             kept_given = dict(given)
-            privacy.scrub_received(kept_given, call.settings.ip_mode)
+            scrub_received(kept_given, call.settings.ip_mode)
         is_whole = kept is not None and len(payload) <= MAX_REJECTED_PAYLOAD
     record = build_rejected(
         rejection.reason,

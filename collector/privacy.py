@@ -6,18 +6,17 @@ cannot be read as an address is not kept, since it may well be one in a spelling
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from collector.contract import Hit
-from collector.payloads import has_address, hides_address, scrub
+from collector.payloads import hides_address, scrub
 from collector.records import Source
 from collector.settings import IpMode
-from collector.spellings import readings, words_in
-from collector.texts import BLANKS, read_json, write_json
+from collector.spellings import words_in
+from collector.texts import BLANKS
 
 # Request headers that are stored; cookies and credentials are not among them and never will be.
 KEPT_HEADERS = frozenset(
@@ -79,25 +78,26 @@ def stored_override(value: Any, mode: IpMode) -> str | None:
     return truncate_address(value) if isinstance(value, str) and mode is not IpMode.DROP else None
 
 
-def scrub_hit(hit: Hit, mode: IpMode) -> IpMode:
+def scrub_hit(hit: Hit, mode: IpMode, *, is_plain: bool = False) -> IpMode:
     """Cut the hit's own addresses in place (`uip` in whatever spelling, at whatever depth), whatever the mode; give the
     mode that holds for the caller's address.
 
-    `aip` asks for truncation by being there: `aip=0` asks for it as well.
+    `aip` asks for truncation by being there: `aip=0` asks for it as well. `is_plain`: whoever made the hit has looked at what its
+    values were made of, and nothing is named, nested or wrapped in them.
     """
     words: set[str] = set()
     names = _telling_names(tuple(hit))
     if names:
         _scrub_names(hit, names, mode, words)
-    try:
-        may_wrap = _may_wrap_override("\n".join(hit.values()))
-    except TypeError:  # something is nested
-        may_wrap = True
-        for value in hit.values():
-            _scrub_nested(value, mode, words)
-    if may_wrap:
-        for name, value in hit.items():
-            hit[name] = _scrub_texts(value, mode)
+    if not is_plain:
+        try:
+            may_wrap = may_wrap_override("\n".join(hit.values()))
+        except TypeError:  # something is nested
+            may_wrap = True
+            for value in hit.values():
+                _scrub_nested(value, mode, words)
+        if may_wrap:
+            scrub_texts(hit, mode)
     return IpMode.TRUNCATE if mode is IpMode.FULL and "aip" in words else mode
 
 
@@ -128,10 +128,16 @@ def _scrub_nested(value: Any, mode: IpMode, words: set[str]) -> None:
             _scrub_nested(item, mode, words)
 
 
-def _may_wrap_override(values: str) -> bool:
+def may_wrap_override(values: str) -> bool:
     """Whether one of a hit's values may be JSON, a form or a URL with an override of its own. Quick, and mostly not so:
     the word itself, or letters and escapes that may spell it."""
     return "uip" in values.lower() or "%" in values or "\\" in values or not values.isascii()
+
+
+def scrub_texts(fields: dict[str, Any], mode: IpMode) -> None:
+    """Cut what is wrapped in the texts of an object, in place."""
+    for name, value in fields.items():
+        fields[name] = _scrub_texts(value, mode)
 
 
 def _scrub_texts(value: Any, mode: IpMode) -> Any:
@@ -148,63 +154,6 @@ def scrub_payload(payload: str, mode: IpMode) -> str | None:
     """The text of a refused request with every `uip` in it cut, in whatever spelling and wrapping; None where an address
     may be in it that cannot be told from the rest."""
     return scrub(payload, lambda value: stored_override(value, mode) or "")
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Other protocols than v1, in which addresses go by more names
-# ---------------------------------------------------------------------------------------------------------------------
-_ADDRESS_WORD = re.compile(r"(?<![a-z])ip(?:_?addr(?:ess)?)?(?![a-z])")
-
-
-# The same where words have no bounds any more, because all letters are small; `uip` is found in any spelling anyway.
-_MAY_NAME_ADDRESS = re.compile(r"(?<!u)ip(?:_?addr(?:ess)?)?(?![a-z])|forwarded")
-
-
-@lru_cache(maxsize=4096)
-def _names_address(name: str) -> bool:
-    """`ip`, `ip_override`, `clientIp`, `request-ip`, `ep.ip_address`, `X-Forwarded-For`, however it is encoded."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    return any(_ADDRESS_WORD.search(reading) or "forwarded" in reading for reading in readings(words))
-
-
-def scrub_received(original: Any, mode: IpMode) -> None:
-    """Cut the addresses in what was received, in place: those of `scrub_hit`, and whatever is named one."""
-    _cut_named(original, mode, False)
-    if isinstance(original, dict):
-        scrub_hit(original, mode)
-
-
-def _cut_named(value: Any, mode: IpMode, is_named: bool) -> None:
-    if isinstance(value, list):
-        members: Iterable[tuple[Any, Any]] = list(enumerate(value))
-    elif isinstance(value, dict):
-        members = list(value.items())
-    else:
-        return
-    for name, item in members:
-        named = is_named or (isinstance(name, str) and _names_address(name))
-        if named and isinstance(name, str) and has_address(name):  # a request that lies encoded in a name
-            del value[name]
-        elif named and isinstance(item, str) and has_address(item):
-            value[name] = stored_override(item, mode) or ""
-        elif item.__class__ in (dict, list):
-            _cut_named(item, mode, named)
-
-
-def scrub_received_payload(payload: str, mode: IpMode) -> str | None:
-    """The text of a refused request in such a protocol: what is JSON with its addresses cut; None where an address may be
-    in it that cannot be told from the rest."""
-    if not has_address(payload):
-        return scrub_payload(payload, mode)
-    try:
-        value = read_json(payload)
-        _cut_named(value, mode, False)
-        return scrub_payload(write_json(value), mode)
-    except RecursionError:
-        return None
-    except ValueError:
-        may_be_named = any(_MAY_NAME_ADDRESS.search(reading) for reading in readings(payload))
-        return None if may_be_named else scrub_payload(payload, mode)
 
 
 def asks_not_to_be_tracked(headers: Mapping[str, str]) -> bool:

@@ -6,6 +6,7 @@ That table is imported when the first request for one of its paths comes: a Lamb
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from collector.bodies import GZIP_OVERHEAD, hits_by_line, one_hit
@@ -51,11 +52,14 @@ _POSTED = {"/j/collect": _COLLECT._replace(answers=Answers(analytics_js), answer
 def route_of(method: str, path: str) -> Route | None:
     """What takes the hits of a path without its last slash; None where none are taken."""
     route = (_POSTED.get(path) if method == "POST" else None) or ROUTES.get(path)
-    if route is None and path.startswith(_OTHERS):
-        from collector.protocols import routes
+    return _other(path) if route is None and path.startswith(_OTHERS) else route
 
-        return routes.ROUTES.get(path)
-    return route
+
+@lru_cache(maxsize=256)
+def _other(path: str) -> Route | None:
+    from collector.protocols import routes
+
+    return routes.ROUTES.get(path)
 
 
 def longest_body(path: str, settings: Settings) -> int:

@@ -64,7 +64,7 @@ class Protocol(NamedTuple):
 # ---------------------------------------------------------------------------------------------------------------------
 def put(hit: Hit, name: str, value: Any) -> bool:
     """Give the hit a parameter. False: it has it with another value. What says nothing (null, an empty text) is passed over."""
-    text = as_parameter(value)
+    text = value if value.__class__ is str else as_parameter(value)
     if text is None or text == "":
         return True
     return bool(hit.setdefault(name, text) == text)
@@ -72,7 +72,7 @@ def put(hit: Hit, name: str, value: Any) -> bool:
 
 def keep(hit: Hit, name: str, value: Any, prefix: str) -> None:
     """Keep what no table knows under its own name, which must not mean something else in v1."""
-    text = as_parameter(value)
+    text = value if value.__class__ is str else as_parameter(value)
     if text is not None:
         hit[f"{prefix}.{name}" if name in hit or find_parameter(name) is not None else name] = text
 
@@ -80,8 +80,12 @@ def keep(hit: Hit, name: str, value: Any, prefix: str) -> None:
 def take(hit: Hit, values: dict[str, Any], targets: Mapping[str, str], prefix: str = "") -> None:
     """Move the values that `targets` names into the hit, each unless the hit has it."""
     for name, target in targets.items():
-        if name in values and put(hit, prefix + target, values[name]):
-            del values[name]
+        if name in values:
+            value = values[name]
+            # `put`, spelled out: this runs for every parameter of every message.
+            text = value if value.__class__ is str else as_parameter(value)
+            if text is None or text == "" or hit.setdefault(prefix + target, text) == text:
+                del values[name]
 
 
 def as_parameter(value: Any) -> Any:
@@ -134,11 +138,12 @@ def measured(original: Any, limit: int | None) -> tuple[Any, Rejection | None]:
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if levels == 0:
         return isinstance(value, dict | list)
-    for item in members:  # noqa: SIM110 - any() would take twice the time
-        if item.__class__ in (dict, list) and _is_deeper(item, levels - 1):
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for item in members:
+        kind = item.__class__
+        if (kind is dict or kind is list) and _is_deeper(item, levels - 1):
             return True
     return False
 

@@ -13,6 +13,7 @@ Revenue: a purchase's `tr` is GA4's `value` as it came. Google advises to leave 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from collector.contract import Hit
@@ -112,6 +113,19 @@ PARAMETERS_OF: dict[str, dict[str, str]] = {
 }
 
 
+@lru_cache(maxsize=256)
+def _targets(event: str, names: tuple[str, ...]) -> tuple[str | None, ...]:
+    """What each of an event's fields is in v1; None for what has no name there. A site's events have the same few sets of names."""
+    return tuple(_target(event, name) for name in names)
+
+
+def _target(event: str, name: str) -> str | None:
+    if name in FIELDS or name[:2] != "ep":
+        return FIELDS.get(name)
+    parameter = name.partition(".")[2]
+    return PARAMETERS_OF.get(event, {}).get(parameter) or PARAMETERS.get(parameter)
+
+
 def translate(
     fields: Mapping[str, Any], items: Sequence[tuple[int, Item]], given: Mapping[str, str], received_at: int
 ) -> Hit:
@@ -122,14 +136,15 @@ def translate(
     if hit["t"] == "event":
         hit["ea"] = event
     rest = put_items(hit, event, fields, items)
-    own = PARAMETERS_OF.get(event, {})
     unknown: list[str] = []
-    for name in rest:
-        target = FIELDS.get(name)
-        if target is None and name[:2] == "ep":
-            parameter = name.partition(".")[2]
-            target = own.get(parameter) or PARAMETERS.get(parameter)
-        if target is None or not put(hit, target, fields[name]):
+    for name, target in zip(rest, _targets(event, tuple(rest)), strict=True):
+        value = fields[name]
+        if target is None:
+            unknown.append(name)
+        elif value.__class__ is str and value:  # `put`, spelled out: this runs for every parameter of every event
+            if hit.setdefault(target, value) != value:
+                unknown.append(name)
+        elif not put(hit, target, value):
             unknown.append(name)
     for name in unknown:  # when all that has a name has it
         keep(hit, name, fields[name], PREFIX)

@@ -77,21 +77,21 @@ def _event(parameters: dict[str, Any], length: int, number: int, client: str | N
 
 def client_of(request: Request) -> str | None:
     """The client id of Google's own cookie: GA1.2.<client id>."""
-    found = _CLIENT.search(request.headers.get("cookie", ""))
+    cookie = request.headers.get("cookie")
+    found = _CLIENT.search(cookie) if cookie else None
     return found[1] if found else None
 
 
 def translate(original: dict[str, Any], given: Mapping[str, str], received_at: int) -> Hit:
     """The hit of an event: its items taken apart, the rest by GA4's table."""
     items: list[tuple[int, Item]] = []
-    fields: dict[str, Any] = {}
-    for name, value in original.items():
-        index = _ITEM.fullmatch(name) if name[:2] == "pr" else None
-        if index is None:
-            fields[name] = value
-        else:
-            items.append((int(index[1]), item_of(value)))
-    items.sort(key=lambda item: item[0])
+    fields = dict(original)
+    for name in [name for name in fields if name[:2] == "pr"]:
+        index = _ITEM.fullmatch(name)
+        if index is not None:
+            items.append((int(index[1]), item_of(fields.pop(name))))
+    if len(items) > 1:
+        items.sort(key=lambda item: item[0])
     return translate_fields(fields, items, given, received_at)
 
 

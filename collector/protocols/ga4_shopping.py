@@ -28,7 +28,7 @@ _OF_PROMOTION = {"promotion_id": "pi", "promotion_name": "pn", "creative_name": 
 
 def put_items(hit: Hit, event: str, fields: Mapping[str, Any], items: Sequence[tuple[int, Item]]) -> list[str]:
     """Give the hit what an event says of things on sale. Gives the names of the fields that are left to read."""
-    of_list = next((fields[name] for name in ("ep.item_list_name", "ep.item_list_id") if fields.get(name)), None)
+    of_list = fields.get("ep.item_list_name") or fields.get("ep.item_list_id") or None
     if event == "view_item_list":
         _put_impressions(hit, of_list, items)
         return list(fields)
@@ -44,7 +44,7 @@ def put_items(hit: Hit, event: str, fields: Mapping[str, Any], items: Sequence[t
 def _put_item(hit: Hit, prefix: str, item: Item) -> None:
     """An item's fields behind `prefix`; a category's levels as one path."""
     for name, value in item.items():
-        text = as_parameter(value)
+        text = value if value.__class__ is str else as_parameter(value)
         if text is None or name in CATEGORIES:
             continue
         if name == "ca":

@@ -17,7 +17,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from collector.bodies import payload_of
@@ -105,9 +105,10 @@ def _why_not(message: Any, settings: Settings) -> Rejection | None:
         return _NO_OBJECT
     if settings.privacy_signals is PrivacySignals.HONOUR and _denies(message):
         return NO_CONSENT
-    if message.get("type") not in list(table.CALLS):
+    call = message.get("type")
+    if not isinstance(call, str) or call not in table.CALLS:
         return _UNKNOWN_TYPE
-    return _MISSING_NAME if message["type"] == "track" and not is_text(message.get("event")) else None
+    return _MISSING_NAME if call == "track" and not is_text(message.get("event")) else None
 
 
 def _denies(message: dict[str, Any]) -> bool:
@@ -147,21 +148,21 @@ def translate(original: dict[str, Any], given: Mapping[str, str], received_at: i
 
 
 def _put_context(hit: Hit, context: dict[str, Any], rest: dict[str, Any]) -> None:
-    """Its fields by path; the screen's size as v1 writes it; what is left into `rest`."""
-    screen = mapping(context.get("screen"))
-    if screen.get("width") and screen.get("height"):
-        put(hit, "sr", f"{as_parameter(screen['width'])}x{as_parameter(screen['height'])}")
+    """Its fields and those of its objects; the screen's size as v1 writes it; what is left into `rest`."""
+    fields, objects = table.CONTEXT, table.CONTEXT_OF
     for name, value in context.items():
-        if name in table.CONTEXT and put(hit, table.CONTEXT[name], value):
-            continue
-        if isinstance(value, dict):
-            value = {
-                field: item
-                for field, item in value.items()
-                if f"{name}.{field}" not in table.CONTEXT or not put(hit, table.CONTEXT[f"{name}.{field}"], item)
-            }
-            if not value:
+        if name in fields:
+            if put(hit, fields[name], value):
                 continue
+        elif value.__class__ is dict:
+            left = dict(value)
+            if name in objects:
+                take(hit, left, objects[name])
+            elif name == "screen" and value.get("width") and value.get("height"):
+                put(hit, "sr", f"{as_parameter(left.pop('width'))}x{as_parameter(left.pop('height'))}")
+            if not left:
+                continue
+            value = left
         rest[f"context.{name}"] = value
 
 
@@ -175,8 +176,11 @@ def _happened_at(message: Mapping[str, Any], received_at: int) -> int | None:
 
 def _milliseconds(value: Any) -> int | None:
     """Epoch milliseconds of a time in ISO 8601; one without a zone is UTC."""
-    if not isinstance(value, str) or len(value) > 40:
-        return None
+    return _read_time(str(value)) if isinstance(value, str) and len(value) <= 40 else None
+
+
+@lru_cache(maxsize=256)  # the messages of a batch are sent at one time
+def _read_time(value: str) -> int | None:
     try:
         moment = datetime.fromisoformat(value)
         return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

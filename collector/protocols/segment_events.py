@@ -59,23 +59,19 @@ EVENTS: dict[str, Meaning] = {
 # Fields of a message.
 FIELDS: dict[str, str] = {"anonymousId": "cid", "userId": "uid", "writeKey": "tid", "messageId": "z"}
 
-# Fields of its context, by their path.
-CONTEXT: dict[str, str] = {
-    "ip": "uip",
-    "userAgent": "ua",
-    "locale": "ul",
-    "sessionId": "_sid",
-    "page.url": "dl",
-    "page.referrer": "dr",
-    "page.title": "dt",
-    "campaign.name": "cn",
-    "campaign.source": "cs",
-    "campaign.medium": "cm",
-    "campaign.term": "ck",
-    "campaign.content": "cc",
-    "campaign.id": "ci",
-    "app.name": "an",
-    "app.version": "av",
+# Fields of its context, and those of the objects in it.
+CONTEXT: dict[str, str] = {"ip": "uip", "userAgent": "ua", "locale": "ul", "sessionId": "_sid"}
+CONTEXT_OF: dict[str, dict[str, str]] = {
+    "page": {"url": "dl", "referrer": "dr", "title": "dt"},
+    "campaign": {
+        "name": "cn",
+        "source": "cs",
+        "medium": "cm",
+        "term": "ck",
+        "content": "cc",
+        "id": "ci",
+    },
+    "app": {"name": "an", "version": "av"},
 }
 
 # Properties of any call, where the context does not say it.

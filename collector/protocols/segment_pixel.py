@@ -40,7 +40,9 @@ def payload(request: Request) -> str:
 
 
 def _posted(request: Request) -> Request:
-    """The request as if its message had been posted."""
+    """The request as if its message had been posted; one that was (a refused one that is judged again) as it is."""
+    if request.body:
+        return request
     try:
         given = parse_form(request.query).get("data", "")
     except HitError:

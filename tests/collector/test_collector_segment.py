@@ -309,3 +309,14 @@ def test_an_address_in_a_refused_pixel_is_cut(make_request: Any) -> None:
         assert "198.51.100.137" not in text and data not in text
     _, record = _pixel(make_request, b64encode(message).decode())
     assert json.loads(record["rejected"]["payload"])["context"] == {"ip": "198.51.100.0"}
+
+
+@pytest.mark.parametrize("properties", [{"x": {"aip": 0}}, {"x": [{"%61ip": "1"}]}, {"aip": None}])
+def test_a_wish_for_a_cut_address_is_found_at_any_depth(make_request: Any, properties: dict[str, Any]) -> None:
+    """Messages without anything to cut are not looked through a second time; this wish is no such message."""
+    settings = Settings(ip_mode=IpMode.FULL)
+    sender = {"origin": "https://shop.example"}
+    for wish, address in (({}, "203.0.113.77"), (properties, "203.0.113.0")):
+        message = {**ME, "writeKey": "k", "event": "x", "properties": wish}
+        _, (record,) = _send(make_request, "/v1/track", message, settings, **sender)
+        assert record["context"]["user_ip"] == address
