@@ -35,8 +35,20 @@ pump: setup ## Send Coveo (DATA_FOLDER) or generated traffic to COLLECT_URL unti
 simulate: setup ## Write past days of traffic into the archive: FROM=2026-01-01 TO=2026-01-07 (PROTOCOLS as above)
 	@$(BIN)/python -m simulations history --from "$(FROM)" --to "$(TO)"
 
+plan: setup ## Say what a replay would do, and how long it takes: FROM=2026-01-01 TO=2026-01-07; changes nothing
+	@$(PLATFORM) plan --from "$(FROM)" --to "$(TO)"
+
 replay: setup ## Rebuild a range of dates from the archive: FROM=2026-01-01 TO=2026-01-07 (both inclusive); REMOVE="key ..." names objects that are gone on purpose
 	@$(PLATFORM) replay --from "$(FROM)" --to "$(TO)" --remove $(REMOVE)
+
+publish: setup ## Publish what a run held for you: AUDIT=id (the newest), FROM= TO= for some of its dates
+	@$(PLATFORM) publish --audit "$(AUDIT)" --from "$(FROM)" --to "$(TO)"
+
+discard: setup ## Forget what a run held: AUDIT=id (the newest), FROM= TO= for some of its dates
+	@$(PLATFORM) discard --audit "$(AUDIT)" --from "$(FROM)" --to "$(TO)"
+
+rollback: setup ## Take a publication back, as a publication of its own: PUBLICATION=number (the newest)
+	@$(PLATFORM) rollback --publication "$(PUBLICATION)"
 
 recollect: setup ## Apply today's rules of the collector to what is archived: FROM=2026-01-01 TO=2026-01-07 (of arrival); REASON="..." PROTOCOL="..." choose, DRY=1 counts only
 	@$(PLATFORM) recollect --from "$(FROM)" --to "$(TO)" --reason $(REASON) --protocol $(PROTOCOL) $(if $(DRY),--dry)
@@ -132,6 +144,6 @@ $(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -pa
 	@$(PLATFORM) prepare
 	@touch $@
 
-.PHONY: help setup demo dev collect pump simulate replay recollect upgrade status doctor test test-dates test-browser test-infra infra-cost test-containers mutations lint bench bench-full bench-check lock clean
+.PHONY: help setup demo dev collect pump simulate plan replay recollect publish discard rollback upgrade status doctor test test-dates test-browser test-infra infra-cost test-containers mutations lint bench bench-full bench-check lock clean
 # Parts of commands, which CI runs side by side.
 .PHONY: lint-code lint-types lint-sql types-infra

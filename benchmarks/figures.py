@@ -106,6 +106,7 @@ FIGURES = (
     Ratio("lake.opening_and_one_date_seconds", "  opening it and asking for one date, seconds", 1),
     Ratio("lake.warehouse_file_from_nothing_seconds", "  writing warehouse.duckdb from nothing, seconds"),
     Ratio("lake.publication_seconds", "  publishing 31 dates of all models, until seen, seconds", 1),
+    Ratio("lake.roll_back_seconds", "  taking that back, until seen, seconds", 1),
     Ratio("readers.looks", "eight readers beside backfills and refreshes: looks"),
     Ratio("readers.publications", "  publications meanwhile"),
     Ratio("readers.errors", "  errors", 0),

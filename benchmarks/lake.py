@@ -17,10 +17,13 @@ import duckdb
 
 from benchmarks.measure import run_module
 from benchmarks.replay import simulate
+from ingestion_platform.changes import Cell, Fingerprint, everything
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.duckdb.lake import Lake
+from ingestion_platform.resources.duckdb.publications import LakePublications
 from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 from ingestion_platform.resources.lake.contents import DataFile, NewFile
+from ingestion_platform.resources.proposals import PublicationKind
 
 _HITS, _DATES, _PUBLISHED_DATES, _TIMES = 600, 2, 31, 7
 
@@ -50,6 +53,7 @@ def run(folder: Path, dates: int) -> dict[str, Any]:
         "opening_seconds": _timed(lambda: _read(path, "select 1 from events.logs limit 1")),
         "opening_and_one_date_seconds": _timed(lambda: _read(path, one_date)),
         "publication_seconds": _publication(warehouse, Window(days[0], days[min(dates, _PUBLISHED_DATES) - 1])),
+        "roll_back_seconds": _roll_back(warehouse),
     }
 
 
@@ -86,11 +90,38 @@ def _publication(warehouse: DuckDBWarehouse, window: Window) -> float:
                 content = (warehouse.lake.folder / first[relation].path).read_bytes()
                 for day in window.days:
                     staged.joinpath(*relation.split("."), f"event_date={day}", "rows.parquet").write_bytes(content)
+            made = f"{time.time_ns()}"
+            staged_rows = {
+                Cell(name, day): Fingerprint(first[relation].rows, {"any": made}, "benchmark")
+                for name, relation in relations.items()
+                for day in window.days
+            }
+            with warehouse.lake.catalog.reading() as connection:
+                published = LakePublications(connection).current(relations, window)
+            changes = everything(staged_rows, published, 0)
             began = time.perf_counter()
-            proposal.publish(list(relations), 0)
+            proposal.publish(changes)
             return time.perf_counter() - began
 
     return round(statistics.median(publish() for _ in range(3)), 3)
+
+
+def _roll_back(warehouse: DuckDBWarehouse) -> float:
+    """Taking back the newest publications, of as many dates, until that is seen."""
+
+    def take_back() -> float:
+        number = next(
+            one.number
+            for one in warehouse.publications()
+            if one.kind is PublicationKind.RUN and one.number not in taken
+        )
+        taken.add(number)
+        began = time.perf_counter()
+        warehouse.roll_back(number)
+        return time.perf_counter() - began
+
+    taken: set[int] = set()
+    return round(statistics.median(take_back() for _ in range(2)), 3)
 
 
 def _timed(work: Callable[[], object], times: int = _TIMES) -> float:

@@ -21,6 +21,7 @@ import duckdb
 
 from benchmarks.measure import PROJECT_DIR, BenchmarkError, slowest_first
 from ingestion_platform.assets.manifest import Models
+from ingestion_platform.changes import everything
 from ingestion_platform.dates import Window, load_window
 from ingestion_platform.resources.dbt_project import read_manifest
 from ingestion_platform.resources.duckdb import sql as duckdb_sql
@@ -80,7 +81,9 @@ def load_and_build(data_dir: Path, start: date, end: date) -> dict[str, float]:
             if getattr(result.node.config, "materialized", "") == "view"
         }
         proposal.add_views(views)
-        proposal.publish(list(relations), warehouse.latest_load_id())
+        proposal.publish(
+            everything(proposal.fingerprints(), proposal.published(models.unique_keys), warehouse.latest_load_id())
+        )
     spent = time.perf_counter() - began
     for result in json.loads((target / "run_results.json").read_text())["results"]:
         kind, _, rest = result["unique_id"].partition(".")

@@ -69,6 +69,17 @@ def one_of(*choices: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _yes_or_no(text: object) -> bool:
+    known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if f"{text}".lower() not in known:
+        raise ValueError(f"is {text!r}; write true or false")
+    return known[f"{text}".lower()]
+
+
+YES_OR_NO = BeforeValidator(_yes_or_no)
+"""true or false, or the like."""
+
+
 def whole_number(lowest: int, highest: int) -> BeforeValidator:
     """A whole number from `lowest` to `highest`, in digits."""
 

@@ -1,4 +1,4 @@
-"""`python -m ingestion_platform demo|dev|replay|recollect|upgrade|status|doctor|prepare|data-dir`: what the Makefile calls.
+"""`python -m ingestion_platform demo|dev|plan|replay|recollect|publish|discard|rollback|upgrade|status|doctor|prepare|data-dir`: what the Makefile calls.
 
 Expected trouble (a setting, a date, a port, an object) is one line on standard error and exit code 1.
 """
@@ -21,6 +21,9 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("demo", help="seven days of history and live hits through the whole platform")
     commands.add_parser("dev", help="open the Dagster UI on the data of DATA_DIR")
+    planned = commands.add_parser("plan", help="what a replay of a range of dates would do, and how long it takes")
+    planned.add_argument("--from", dest="first", required=True, metavar="DATE", help="first date, such as 2026-01-01")
+    planned.add_argument("--to", dest="last", required=True, metavar="DATE", help="last date, included")
     replay = commands.add_parser("replay", help="rebuild a range of dates from the archive")
     replay.add_argument("--from", dest="first", required=True, metavar="DATE", help="first date, such as 2026-01-01")
     replay.add_argument("--to", dest="last", required=True, metavar="DATE", help="last date, included")
@@ -54,6 +57,18 @@ def parser() -> argparse.ArgumentParser:
     upgrade.add_argument(
         "--remove", nargs="*", default=[], metavar="KEY", help="objects that are gone from the archive on purpose"
     )
+    for name, said in (
+        ("publish", "publish what a run held: an audit, or some of its dates; the newest where none is named"),
+        ("discard", "forget what a run held: an audit, or some of its dates; the newest where none is named"),
+    ):
+        decision = commands.add_parser(name, help=said)
+        decision.add_argument("--audit", default="", metavar="ID", help="the audit, as the run and make status name it")
+        decision.add_argument("--from", dest="first", default="", metavar="DATE", help="first date of it")
+        decision.add_argument("--to", dest="last", default="", metavar="DATE", help="last date of it, included")
+    rollback = commands.add_parser("rollback", help="let what a publication changed be again as it was before it")
+    rollback.add_argument(
+        "--publication", default="", metavar="NUMBER", help="its number (make status); the newest where none is named"
+    )
     status = commands.add_parser(
         "status", help="how every date stands: archived, loaded, built, published; waiting or wrong"
     )
@@ -83,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     settings = environment.read()
-    if options.command in ("demo", "dev", "replay"):
+    if options.command in ("demo", "dev", "plan", "replay", "publish", "discard", "rollback"):
         from ingestion_platform.commands.upgrade import refuse_old_warehouse
 
         refuse_old_warehouse(settings)
@@ -96,10 +111,22 @@ def _run(options: argparse.Namespace) -> int:
         from ingestion_platform.commands.dev import dev
 
         return dev(settings)
+    elif options.command == "plan":
+        from ingestion_platform.commands.plan import show_plan
+
+        show_plan(settings, options.first, options.last)
     elif options.command == "replay":
         from ingestion_platform.commands.replay import replay
 
         replay(settings, options.first, options.last, options.remove)
+    elif options.command in ("publish", "discard"):
+        from ingestion_platform.commands.publication import decide
+
+        decide(settings, options.command, options.audit, options.first, options.last)
+    elif options.command == "rollback":
+        from ingestion_platform.commands.publication import roll_back
+
+        roll_back(settings, options.publication)
     elif options.command == "recollect":
         from ingestion_platform.commands.recollect import recollect_dates
 

@@ -14,6 +14,7 @@ from dagster import (
 
 from ingestion_platform import settings as environment
 from ingestion_platform.assets.archive_events import archive_asset, layout_check
+from ingestion_platform.assets.change_checks import change_checks
 from ingestion_platform.assets.checks import StatisticsChecks
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.models import exposures, live_models, partitioned_models
@@ -23,6 +24,8 @@ from ingestion_platform.assets.user_agents import user_agents_asset
 from ingestion_platform.automation.alerts import alerts
 from ingestion_platform.automation.jobs import asset_jobs
 from ingestion_platform.automation.maintenance import maintenance_job, nightly
+from ingestion_platform.automation.planning import plan_job
+from ingestion_platform.automation.publication_jobs import publication_jobs
 from ingestion_platform.automation.recollecting import recollect_job
 from ingestion_platform.automation.recovery import recovery_job
 from ingestion_platform.automation.refresh import refresh_job
@@ -66,10 +69,12 @@ def definitions(settings: Settings) -> Definitions:
             published_asset(daily, policy, checks),
             *exposures(models),
         ],
-        asset_checks=[layout_check(settings.partitions_start), checks.definition(daily)],
+        asset_checks=[layout_check(settings.partitions_start), checks.definition(daily), change_checks(models, daily)],
         jobs=[
             refresh,
             recovery_job(models, checks),
+            *publication_jobs(models, checks),
+            plan_job(models),
             recollect_job(),
             *housekeeping,
             *asset_jobs(models, daily, simulated),

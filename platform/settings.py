@@ -3,12 +3,13 @@
 Command lines add `.env` to the environment first (`collector.env_file`); the environment's own values win.
 
     INGEST_ENV             local (default) | emulated | production; any other name is refused, nothing falls back
-    DATA_DIR               ./data: archive/, lake/, warehouse.duckdb, dagster/, published/
+    DATA_DIR               ./data: archive/, lake/, warehouse.duckdb, dagster/, published/, reports/
     PARTITIONS_START       2026-01-01: first date (UTC) that is a partition
     PARTITIONS_PER_RUN     31: dates that one run of a backfill takes at most
     ARCHIVE_RETENTION_DAYS unset: the archive keeps everything; else dates older than so many days are frozen: readable, not replayable
     KEEP_VERSIONS_DAYS     7: days that what was published stays readable, and can be published again, after it was replaced
     KEEP_FILES_HOURS       24: hours that files which no kept version needs stay on disk, for who reads or writes them; longer than any run
+    HOLD_CHANGED_CODE      true: what other code changes of published dates waits for `make publish`; false: it is published at once
     BUILDS_AT_ONCE         unset: 1, or 8 in production: steps that use the warehouse at once; each takes up to DUCKDB_MEMORY_LIMIT
     COLLECTOR_PORT         8080
     DAGSTER_PORT           3000
@@ -36,7 +37,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from collector.env_settings import Address, Day, EnvironmentSettings, one_of, whole_number
+from collector.env_settings import YES_OR_NO, Address, Day, EnvironmentSettings, one_of, whole_number
 from collector.settings import Settings as Rules
 from collector.settings import SettingsError as SettingsError
 
@@ -64,6 +65,7 @@ class Settings(EnvironmentSettings):
     archive_retention_days: Annotated[int, whole_number(1, 36_500)] | None = Field(None, alias="ARCHIVE_RETENTION_DAYS")
     keep_versions_days: Annotated[int, whole_number(1, 3650)] = Field(7, alias="KEEP_VERSIONS_DAYS")
     keep_files_hours: Annotated[int, whole_number(1, 8760)] = Field(24, alias="KEEP_FILES_HOURS")
+    hold_changed_code: Annotated[bool, YES_OR_NO] = Field(True, alias="HOLD_CHANGED_CODE")
     builds_at_once: Annotated[int, whole_number(1, 100)] | None = Field(None, alias="BUILDS_AT_ONCE")
     collector_port: Annotated[int, whole_number(0, 65535)] = Field(8080, alias="COLLECTOR_PORT")
     dagster_port: Annotated[int, whole_number(0, 65535)] = Field(3000, alias="DAGSTER_PORT")
@@ -103,6 +105,11 @@ class Settings(EnvironmentSettings):
     def truth_folder(self) -> Path:
         """What the simulated dates must come out as, written beside the archive."""
         return self.data_dir / "truth"
+
+    @property
+    def reports_folder(self) -> Path:
+        """Pages of audits, and the code of models by version."""
+        return self.data_dir / "reports"
 
     @property
     def dagster_home(self) -> Path:

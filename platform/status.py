@@ -31,7 +31,7 @@ class DateStatus:
     """One date (UTC): objects and lines that arrived on it; hits, duplicates and quarantined ones that happened on it.
 
     `is_waiting`: the archive holds something else of it than what is loaded. `is_stale`: something is loaded that its models have not
-    seen. `is_frozen`: older than the archive's retention, so readable and not replayable.
+    seen. `audit`: the one that holds another build of it. `is_frozen`: older than the archive's retention, so readable and not replayable.
     """
 
     day: date
@@ -45,6 +45,7 @@ class DateStatus:
     is_stale: bool
     is_published: bool
     is_frozen: bool
+    audit: str
     wrong: list[str]
     warnings: list[str]
 
@@ -58,6 +59,7 @@ class _Warehouse:
     lines: dict[date, int] = field(default_factory=dict)
     built: set[date] = field(default_factory=set)
     stale: set[date] = field(default_factory=set)
+    audits: dict[date, str] = field(default_factory=dict)
     rows: dict[str, dict[date, int]] = field(default_factory=lambda: defaultdict(dict))
 
 
@@ -111,6 +113,7 @@ def status(settings: Settings, failed: Sequence[FailedCheck]) -> list[DateStatus
                 is_stale=is_stale,
                 is_published=is_published,
                 is_frozen=day < kept_from,
+                audit=held.audits.get(day, ""),
                 wrong=wrong,
                 warnings=[said(check) for check in of_checks[day] if check.is_warning],
             )
@@ -134,6 +137,7 @@ def _of_warehouse(settings: Settings, warehouse: Warehouse, window: Window) -> _
     held.lines = {day: int(rows) for day, rows in warehouse.query(_LOADED_SQL)}
     held.built = {day for (day,) in warehouse.query(_BUILT_SQL)}
     held.stale = set(warehouse.stale_dates(names, *window, settings.partitions_start))
+    held.audits = {day: audit.audit_id for audit in warehouse.audits(-1) for day in audit.dates()}
     for relation in ("events.logs", "events.duplicates", "events.quarantine"):
         if relation in there:
             counts = warehouse.query(f"select event_date, count(*) from {relation} group by event_date")

@@ -30,11 +30,11 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def input_versions(warehouse: Warehouse, window: Window) -> dict[date, str]:
-    """For each event date of `window`, the digest of the loaded objects that a build of that date reads."""
+def input_versions(warehouse: Warehouse, window: Window, first: date = date.min) -> dict[date, str]:
+    """For each event date of `window`, the digest of the loaded objects that a build of that date reads, from the `first` partition on."""
     loaded = warehouse.loaded_versions(*load_window(window))
     return {
-        day: digest(*(f"{read} {loaded[read]}" for read in load_window(Window(day, day + ONE_DAY)).days))
+        day: digest(f"{first}", *(f"{read} {loaded[read]}" for read in load_window(Window(day, day + ONE_DAY)).days))
         for day in window.days
     }
 

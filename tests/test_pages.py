@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ingestion_platform.assets.archive_events import LAYOUT_SPEC
+from ingestion_platform.assets.change_checks import CHECK
 from ingestion_platform.assets.checks import StatisticsChecks
 from ingestion_platform.assets.identities import IDENTITIES
 from ingestion_platform.assets.raw_logs import objects_readable_spec
@@ -130,7 +131,9 @@ def test_every_check_is_on_its_page() -> None:
     specs = StatisticsChecks(ExpectedResults()).specs(None)
     stopping = [name for name, spec in specs.items() if spec.blocking]
     assert in_rows("docs/checks.md", "# Checks: what stops a wrong figure") == stopping
-    others = {objects_readable_spec().name, LAYOUT_SPEC.name, *specs} - {identity.name for identity in IDENTITIES}
+    others = {objects_readable_spec().name, LAYOUT_SPEC.name, CHECK, *specs} - {
+        identity.name for identity in IDENTITIES
+    }
     named = {*in_rows("docs/orchestration.md", "## Checks")}
     assert others <= named <= {*others, *specs}
 

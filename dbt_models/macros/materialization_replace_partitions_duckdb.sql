@@ -34,6 +34,9 @@
             copy (select {{ columns }} from staged where event_date = date '{{ day }}') to {{ paths[-1] }} (format parquet, compression zstd)
         {%- endcall -%}
     {%- endfor -%}
+    {%- call statement("fingerprints") -%}
+        copy ({{ fingerprints_sql("staged") }}) to '{{ folder }}/{{ this.schema }}/{{ this.identifier }}/fingerprints.parquet' (format parquet)
+    {%- endcall -%}
     {%- call statement("show_staged") -%}
         create or replace view {{ relation.include(database=false) }} as
         {% if existing is not none -%}
@@ -48,6 +51,21 @@
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({"relations": [relation]}) }}
 {% endmaterialization %}
+
+{#
+    By date the number of rows and, by column, a digest of all (row key, value), whatever their order: what changed between two builds is
+    told by comparing these. platform/resources/duckdb/fingerprints.py has the same.
+#}
+{% macro fingerprints_sql(rows) -%}
+    select
+        event_date as "_day",
+        count(*) as "_rows"
+        {%- for name in model.columns %},
+        cast(sum(hash(hash("_key", "{{ name }}"))) % 18446744073709551616 as ubigint) as "{{ name }}"
+        {%- endfor %}
+    from (select *, hash({{ '"' ~ config.require("unique_key") | join('", "') ~ '"' }}) as "_key" from {{ rows }}) as keyed
+    group by event_date
+{%- endmacro %}
 
 {# The model's columns as its published files have them: what it gained stands at their end, and what it lost is null. #}
 {% macro columns_in_order_of(existing) -%}

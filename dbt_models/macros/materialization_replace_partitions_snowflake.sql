@@ -28,6 +28,7 @@
     {%- if others -%}
         {{ exceptions.raise_compiler_error(model.name ~ " has rows of " ~ others ~ ", which is no date of this run") }}
     {%- endif -%}
+    {{ note_fingerprints(staged) }}
     {%- call statement("create_whole") -%}
         {{ create_whole_view_sql(staged, published, held) }}
     {%- endcall -%}

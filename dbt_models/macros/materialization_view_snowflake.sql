@@ -11,6 +11,7 @@
         {%- call statement("main") -%}
             {{ create_whole }}
         {%- endcall -%}
+        {{ note_definition(sql) }}
         {%- set published = this.incorporate(type="view") -%}
         {{ define_when_published("view", [
             with_published_names(create_whole) | trim | trim(";"), alter_relation_comment(published, model.description) | trim | trim(";")

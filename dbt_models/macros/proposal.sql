@@ -6,7 +6,8 @@
     <MODEL>__<TOKEN>_WHOLE    a view of the published rows of all other dates, and these
 
     and of all together DEFINITIONS__<TOKEN>: the statements that make tables, columns, comments and views as the models now have them.
-    They are executed when the run is published, since nothing that is published may change before.
+    They are executed when the run is published, since nothing that is published may change before. FINGERPRINTS__<TOKEN> tells by model
+    and date what was staged from what is published; of a view it has what the view selects.
 
     What runs in the same invocation, models and tests, reads the view of each model that the invocation builds. Live views outlive the
     run and read what is published. The embedded engine has its own way (the usual names mean the staged rows); nothing here touches it.
@@ -56,11 +57,45 @@
 {# Statements about published relations, to be executed in this order when the model is published, those of tables before those of views. #}
 {% macro define_when_published(kind, statements) -%}
     {%- call statement("define") -%}
-        insert into {{ this.database }}.staged.definitions__{{ proposal() }} (kind, model, position, statement) values
+        insert into {{ this.database }}.staged.definitions__{{ proposal() }} (kind, model, relation, position, statement) values
         {%- for sql in statements %}
-        ('{{ kind }}', '{{ this.identifier }}', {{ loop.index }}, '{{ sql | trim | replace("\\", "\\\\") | replace("'", "\\'") }}')
+        ('{{ kind }}', '{{ this.identifier }}', '{{ this.schema }}.{{ this.identifier }}', {{ loop.index }}, '{{ in_quotes(sql | trim) }}')
         {{- "," if not loop.last }}
         {%- endfor %}
+    {%- endcall -%}
+{%- endmacro %}
+
+{% macro in_quotes(text) -%}
+    {{ return(text | replace("\\", "\\\\") | replace("'", "\\'")) }}
+{%- endmacro %}
+
+{#
+    By date the number of rows and, by column, a digest of all (row key, value), whatever their order: what changed between two builds is
+    told by comparing these. platform/resources/snowflake/fingerprints.py makes the same of published rows.
+#}
+{% macro note_fingerprints(staged) -%}
+    {%- set key = config.require("unique_key") | join(", ") -%}
+    {%- call statement("fingerprints") -%}
+        insert into {{ this.database }}.staged.fingerprints__{{ proposal() }} (model, event_date, row_count, digests)
+        select
+            '{{ this.identifier }}',
+            event_date,
+            count(*),
+            '{'
+            {%- for name in model.columns %}
+            || '"{{ name }}": "' || cast(sum(cast(hash(hash(_row_key, {{ name }})) as number(38, 0))) as varchar) || '"{{ ", " if not loop.last }}'
+            {%- endfor %}
+            || '}'
+        from (select *, hash({{ key }}) as _row_key from {{ staged }}) as keyed
+        group by event_date
+    {%- endcall -%}
+{%- endmacro %}
+
+{# A view has no rows of its own: what it selects is what can change. #}
+{% macro note_definition(select_sql) -%}
+    {%- call statement("definition") -%}
+        insert into {{ this.database }}.staged.fingerprints__{{ proposal() }} (model, digests) values
+        ('{{ this.identifier }}', '{{ in_quotes(with_published_names(select_sql) | trim) }}')
     {%- endcall -%}
 {%- endmacro %}
 

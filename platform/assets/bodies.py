@@ -19,7 +19,7 @@ from typing import Any
 
 from ingestion_platform.assets.partition_checks import PartitionCheck
 from ingestion_platform.dates import ONE_DAY, Window
-from ingestion_platform.resources.warehouse import Reader
+from ingestion_platform.resources.proposals import Reader
 
 DESCRIPTION = "What logs and product_actions say of money and products is what the hits' bodies say."
 

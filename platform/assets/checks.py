@@ -41,7 +41,8 @@ from ingestion_platform.assets.partition_checks import PartitionCheck, blocking_
 from ingestion_platform.assets.volume import SeparateHits, volume
 from ingestion_platform.dagster_internals.partition_events import check_outputs, record
 from ingestion_platform.dates import Window
-from ingestion_platform.resources.warehouse import Reader, Warehouse
+from ingestion_platform.resources.proposals import Reader
+from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
 
 FRESH_FOR = timedelta(hours=24)

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 from ingestion_platform.assets.partition_checks import PartitionCheck
 from ingestion_platform.dates import LOOKBACK_DAYS, ONE_DAY, RETRY_HOURS, SESSION_TIMEOUT_MINUTES, Window
-from ingestion_platform.resources.warehouse import Reader
+from ingestion_platform.resources.proposals import Reader
 
 _FOLDER = Path(__file__).parent / "sql"
 

@@ -1,8 +1,8 @@
 """dbt's manifest as Dagster sees it: keys, groups, checks, and the code versions that decide what an edit makes stale.
 
-Keys are <schema>/<model>. A model's code version covers its SQL, the macros it calls (and those they call) and all the models it is
-made from, however far up: changing one makes the dates of that model, and of all that is below it, show as stale at once, and
-nothing else.
+Keys are <schema>/<model>. A model's code version covers its compiled SQL, without comments and layout, and that of all the models it is
+made from, however far up, and the parser of user agents where it reads those: changing one makes the dates of that model, and of all
+that is below it, show as stale at once, and nothing else.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,7 +13,11 @@ from typing import Any
 from dagster import AssetCheckKey, AssetCheckSpec, AssetKey, AssetSpec
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
-from ingestion_platform.assets.keys import OWNERS, RAW_LOGS
+from ingestion_platform.assets.keys import OWNERS, RAW_LOGS, USER_AGENTS
+from ingestion_platform.changes import Expected, expected_changes
+from ingestion_platform.code_versions import normalized
+from ingestion_platform.resources.dbt_project import ModelsError
+from ingestion_platform.user_agents import PARSER_VERSION
 from ingestion_platform.versions import digest
 
 PARTITIONED_SCHEMAS = ("events", "stats")
@@ -71,24 +75,15 @@ class Translator(DagsterDbtTranslator):
         known = self._codes.get(node["unique_id"])
         if known is not None:
             return known
-        texts = {node.get("raw_code") or "", *self._macros(node)}
+        # Sources have none.
+        texts = {normalized(node.get("compiled_code") or "")}
         for unique_id in node.get("depends_on", {}).get("nodes", []):
             if unique_id in self._manifest["nodes"]:
                 texts |= self._code(self._manifest["nodes"][unique_id])
+            elif unique_id.endswith(f".{USER_AGENTS.path[-1]}"):
+                texts.add(PARSER_VERSION)
         self._codes[node["unique_id"]] = frozenset(texts)
         return self._codes[node["unique_id"]]
-
-    def _macros(self, node: Mapping[str, Any]) -> set[str]:
-        """The texts of the project's macros that `node` calls, itself or through other macros."""
-        called: set[str] = set()
-        waiting = [*node.get("depends_on", {}).get("macros", [])]
-        while waiting:
-            unique_id = waiting.pop()
-            if unique_id not in called and unique_id in self._manifest["macros"]:
-                called.add(unique_id)
-                waiting += self._manifest["macros"][unique_id]["depends_on"]["macros"]
-        macros = [self._manifest["macros"][unique_id] for unique_id in called]
-        return {macro["macro_sql"] for macro in macros if macro["package_name"] == node.get("package_name")}
 
 
 def _shown(value: Any) -> str:
@@ -182,6 +177,38 @@ class Models:
     def relations(self) -> Mapping[str, str]:
         """schema.name by the model's name."""
         return {node["name"]: f"{node['schema']}.{node['name']}".lower() for node in self._models()}
+
+    @cached_property
+    def unique_keys(self) -> Mapping[str, list[str]]:
+        """The columns that tell a model's rows apart, by its name; views have none."""
+        return {
+            node["name"]: node["config"]["unique_key"] for node in self._models() if node["config"].get("unique_key")
+        }
+
+    def column_types(self, name: str) -> dict[str, str]:
+        """The types, in small letters, of a model's columns, as its contract has them."""
+        node = next(node for node in self._models() if node["name"] == name)
+        return {column: f"{held.get('data_type') or ''}".lower() for column, held in node["columns"].items()}
+
+    @cached_property
+    def expected_changes(self) -> Mapping[str, tuple[Expected, ...]]:
+        """What authors of models said that new code changes, by the model's name. Raises ModelsError."""
+        expected = {}
+        for node in self._models():
+            try:
+                expected[node["name"]] = expected_changes(node["config"].get("meta") or {})
+            except ValueError as error:
+                raise ModelsError(f"{node['original_file_path']}: {error}") from None
+        return expected
+
+    @cached_property
+    def keys_by_name(self) -> Mapping[str, AssetKey]:
+        """Asset key by the model's name."""
+        return {self.manifest["nodes"][unique_id]["name"]: key for unique_id, key in self.keys.items()}
+
+    def codes(self, names: Iterable[str]) -> dict[str, str]:
+        """Code versions by the model's name."""
+        return {name: self.code_versions[self.keys_by_name[name]] for name in names}
 
     @cached_property
     def code_versions(self) -> Mapping[AssetKey, str]:

@@ -28,13 +28,16 @@ from dagster import (
 )
 from dagster_dbt import dbt_assets
 
-from ingestion_platform.assets.builds import Built, build, build_views, left_stale
+from ingestion_platform.assets.audit_report import keep_report
+from ingestion_platform.assets.builds import Built, build, build_views, lacking_columns, left_stale
+from ingestion_platform.assets.change_checks import record_changes
 from ingestion_platform.assets.checks import StatisticsChecks
 from ingestion_platform.assets.keys import OVERVIEW_1D, OWNERS, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.partition_checks import dates_to_check
 from ingestion_platform.dagster_internals.partition_events import check_outputs, record, recorded
 from ingestion_platform.dates import Window, listed
+from ingestion_platform.measures import BUILD_TAG
 from ingestion_platform.resources.dbt_project import DbtProject, NodeResult
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
@@ -47,17 +50,21 @@ STALE_TAG = "clickstream/dates_left_stale"
 def materializations(
     instance: DagsterInstance, models: Models, built: Built, result: NodeResult, window: Window
 ) -> list[AssetMaterialization]:
-    """A model that was built, as one event a date."""
+    """A model that was built, as one event a date. Of a date that is held it is what is published still, as it was before."""
     key = models.keys[result.unique_id]
     inputs, code = provenance(instance, models.parents[key]), models.code_versions[key]
+    held = built.held_versions(result.name)
     return [
         AssetMaterialization(
             key,
             partition=day.isoformat(),
             metadata=built.metadata(result, day),
-            tags=version_tags(inputs, code, digest(code, built.inputs[day])),
+            tags=version_tags(inputs, held[day].code or "unknown", digest(held[day].code, held[day].inputs))
+            if day in held
+            else version_tags(inputs, code, digest(code, built.inputs[day])),
         )
         for day in window.days
+        if day in held or day not in built.held
     ]
 
 
@@ -116,7 +123,15 @@ def partitioned_models(
         # The checks on the statistics speak of all models: of a few of them, there may be nothing yet to compare them with.
         complete = OVERVIEW_1D in context.selected_asset_keys
         audit = partial(checks.audit, settings=settings, window=window) if complete else None
-        built = build(dbt, warehouse, models, selection(context, models), window, context.log.info, audit)
+        built = build(dbt, warehouse, models, selection(context, models), window, context.log.info, settings, audit)
+        keep_report(
+            settings.reports_folder,
+            built.comparison,
+            models,
+            run_id=context.run_id,
+            window=window,
+            log=context.log.info,
+        )
         if stale := listed(left_stale(warehouse, models, settings.partitions_start, window)):
             built = replace(built, stale=stale)
             context.instance.add_run_tags(context.run_id, {STALE_TAG: stale})
@@ -133,6 +148,9 @@ def partitioned_models(
         yield from check_outputs(context, [test.asset_check_key for test in tests])
         if built.audit is not None:
             yield from record(context, checks.evaluations(context.instance, built.audit, published=not built.error()))
+        yield from record_changes(context, models, built)
+        if complete:
+            context.instance.add_run_tags(context.run_id, {BUILD_TAG: built.measure().tag()})
         if built.error():
             raise Failure(f"{window} is not published, and stays as it was: {built.error()}")
 
@@ -155,6 +173,8 @@ def live_models(models: Models) -> AssetsDefinition:
     def build_live_models(
         context: AssetExecutionContext, dbt: ResourceParam[DbtProject], warehouse: ResourceParam[Warehouse]
     ) -> Iterator[MaterializeResult[None] | DagsterEvent | Output[None]]:
+        if lacking := lacking_columns(warehouse, models):
+            raise Failure(f"the live views stay as they are until a date with new columns is published: {lacking}")
         built = build_views(dbt, warehouse, models, selection(context, models), context.log.info)
         for result in built.results if not built.error() else ():
             key = models.keys.get(result.unique_id)

@@ -10,6 +10,7 @@ date, with the object's name. An object that is gone stops its date, and so does
 stays, and `objects_readable` says so (platform/resources/guard.py).
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -40,9 +41,11 @@ from ingestion_platform.assets.keys import ARCHIVE_EVENTS, OWNERS, RAW_LOGS, ROW
 from ingestion_platform.assets.partition_checks import PartitionCheck, blocking_failure, evaluations
 from ingestion_platform.dagster_internals.partition_events import check_outputs, record, recorded, unplan_checks
 from ingestion_platform.dates import ONE_DAY, PartitionError, Window, frozen_before, load_window, refuse_frozen, today
+from ingestion_platform.measures import LOAD_TAG, Measure
 from ingestion_platform.partitions import window_of
 from ingestion_platform.resources.archive import Archive, ArchiveError
-from ingestion_platform.resources.warehouse import DayLoad, Warehouse, WarehouseError
+from ingestion_platform.resources.proposals import WarehouseError
+from ingestion_platform.resources.warehouse import DayLoad, Warehouse
 from ingestion_platform.settings import Settings
 from ingestion_platform.versions import provenance, version_tags
 
@@ -178,6 +181,7 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, sta
         # Seen before it is loaded: what arrives in between is then newer than this load, and shows as such.
         with in_one_line():
             changed = changed_versions(context.instance, archive, *around)
+            began = time.monotonic()
             loads = warehouse.load(
                 archive,
                 *around,
@@ -185,6 +189,8 @@ def raw_logs_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, sta
                 remove=config.remove_objects,
                 frozen_before=frozen_before(settings.archive_retention_days),
             )
+            measured = Measure(sum(load.bytes_loaded for load in loads), round(time.monotonic() - began, 2))
+        context.instance.add_run_tags(context.run_id, {LOAD_TAG: measured.tag()})
         yield from record(context, observations(changed))
         context.log.info("%s", summary(loads))
         yield from record_loads(

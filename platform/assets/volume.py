@@ -29,7 +29,7 @@ from dagster import MetadataValue, TableRecord
 
 from ingestion_platform.assets.partition_checks import PartitionCheck
 from ingestion_platform.dates import Window
-from ingestion_platform.resources.warehouse import Reader
+from ingestion_platform.resources.proposals import Reader
 
 FACTOR = 2.0
 VISIT = 16

@@ -17,6 +17,7 @@ from dagster import (
     run_status_sensor,
 )
 
+from ingestion_platform.assets.change_checks import HELD_TAG
 from ingestion_platform.settings import Settings
 
 _SECONDS_TO_ANSWER = 5
@@ -52,12 +53,17 @@ def failed_checks(instance: DagsterInstance, run: DagsterRun) -> list[str]:
 
 def message(run: DagsterRun, failure: str | None, checks: list[str]) -> str | None:
     """What to post of a finished run; None when there is nothing to say."""
-    if failure is None and not checks:
+    held = run.tags.get(HELD_TAG)
+    if failure is None and not checks and not held:
         return None
-    latest_load_id = (
-        f"Run {run.run_id[:8]} of {run.job_name} failed" if failure is not None else f"Checks failed in {run.job_name}"
-    )
-    return "\n".join([f"{latest_load_id}: {failure}" if failure else latest_load_id, *checks])
+    if failure is not None:
+        headline = f"Run {run.run_id[:8]} of {run.job_name} failed: {failure}"
+    elif checks:
+        headline = f"Checks failed in {run.job_name}"
+    else:
+        headline = f"Run {run.run_id[:8]} of {run.job_name} holds what changed code would alter"
+    waits = [f"Audit {held} waits: make publish AUDIT={held}, or make discard AUDIT={held}"] if held else []
+    return "\n".join([headline, *checks, *waits])
 
 
 def alerts(settings: Settings) -> list[SensorDefinition]:

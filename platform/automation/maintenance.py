@@ -2,7 +2,7 @@
 
 Small files of a date become one, versions older than KEEP_VERSIONS_DAYS are forgotten, and KEEP_FILES_HOURS later their files are
 deleted, as is what killed runs left. It takes no slot of the pool and holds no lock while it works on files: loads, builds and readers
-go on beside it. A merge of a date is no publication to a run that builds that date (`published_since` in resources/lake/change.py).
+go on beside it: a merge of a date is no publication, and what is held for a person stays.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -2,7 +2,7 @@
 
 For after a rule was fixed in staging's SQL: the archive still holds every hit that it refused, so that replaying a date turns
 what is now acceptable into events. Dates whose quarantine shrank change others too (sessions over midnight, repeated purchases,
-newness), as a late hit would; no load tells the ledger of it, so those are rebuilt here. The rows before and after, by reason,
+newness), as a late hit would; no load tells the ledger of it, so those are rebuilt here. What it rebuilds is published and not held. The rows before and after, by reason,
 are an observation of `events/quarantine` in the run.
 """
 
@@ -87,7 +87,9 @@ def recovery_job(models: Models, checks: StatisticsChecks) -> JobDefinition:
         before = quarantined(warehouse, window)
         logged = dict(warehouse.query(_LOGGED_SQL, list(window)))
         dates = sorted({day for day, reason in before if not config.reasons or reason in config.reasons})
-        refresh = Refresh(context, archive, warehouse, dbt, models, settings, checks)
+        # Who launches this wants the rule's changes published: they are what it is for.
+        published = settings.model_copy(update={"hold_changed_code": False})
+        refresh = Refresh(context, archive, warehouse, dbt, models, published, checks)
         yield from refresh.rebuild(dates)
         after = quarantined(warehouse, window)
         logged_now = dict(warehouse.query(_LOGGED_SQL, list(window)))

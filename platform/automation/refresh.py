@@ -39,7 +39,9 @@ from ingestion_platform.assets.archive_events import (
     observations,
     passed_over,
 )
-from ingestion_platform.assets.builds import Built, build, build_views
+from ingestion_platform.assets.audit_report import keep_report
+from ingestion_platform.assets.builds import Built, build, build_views, lacking_columns
+from ingestion_platform.assets.change_checks import record_changes
 from ingestion_platform.assets.checks import StatisticsChecks
 from ingestion_platform.assets.keys import PUBLISHED_OVERVIEW, STATISTICS, USER_AGENTS, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
@@ -53,6 +55,7 @@ from ingestion_platform.assets.raw_logs import (
     summary,
 )
 from ingestion_platform.assets.user_agents import parse
+from ingestion_platform.changes import Cell
 from ingestion_platform.dagster_internals.partition_events import record
 from ingestion_platform.dates import ONE_DAY, Window, chunks, frozen_before, ranges, today
 from ingestion_platform.resources.archive import Archive, data_version
@@ -60,7 +63,7 @@ from ingestion_platform.resources.dbt_project import DbtProject
 from ingestion_platform.resources.warehouse import DayLoad, Warehouse
 from ingestion_platform.settings import Settings
 from ingestion_platform.user_agents import PARSER_VERSION
-from ingestion_platform.versions import outdated, provenance, version_tags
+from ingestion_platform.versions import input_versions, outdated, provenance, version_tags
 
 Event = DagsterEvent | AssetObservation
 """What a stage yields: what it has recorded. (The recovery job adds observations of its own.)"""
@@ -110,13 +113,35 @@ class Refresh:
         """The event dates that miss something the ledger has."""
         names = self.models.names_of(self.models.partitioned)
         first = self.settings.partitions_start
-        return self.warehouse.stale_dates(names, first, today() + ONE_DAY, first)
+        return self._not_held(self.warehouse.stale_dates(names, first, today() + ONE_DAY, first))
+
+    def _not_held(self, dates: Iterable[date]) -> list[date]:
+        """Those of `dates` of which another build would hold other things than what waits for a person already."""
+        waiting = {
+            change.cell: change.after
+            for audit in self.warehouse.audits(-1)
+            for change in audit.changes
+            if change.cell.day in audit.dates()
+        }
+        known = sorted(dates)
+        if not waiting or not known:
+            return known
+        codes = self.models.codes(self.models.names_of(self.models.partitioned))
+        inputs = input_versions(self.warehouse, Window(known[0], known[-1] + ONE_DAY), self.settings.partitions_start)
+        return [
+            day
+            for day in known
+            if any(
+                (held := waiting.get(Cell(model, day))) is None or (held.code, held.inputs) != (code, inputs[day])
+                for model, code in codes.items()
+            )
+        ]
 
     def outdated(self) -> set[date]:
         """The event dates that were built by an older version of a model, or of the user agents' parser."""
         versions = {USER_AGENTS: PARSER_VERSION} | self.models.code_versions_of(self.models.partitioned)
         old = outdated(self.context.instance, versions).values()
-        return {date.fromisoformat(key) for keys in old for key in keys if key is not None}
+        return {*self._not_held(date.fromisoformat(key) for keys in old for key in keys if key is not None)}
 
     def rebuild(self, dates: list[date]) -> Generator[Event, None, None]:
         """Rebuild exactly `dates`, checks and publishing included. Raises Failure for the first chunk that failed."""
@@ -129,9 +154,11 @@ class Refresh:
         yield from parse(self.context, self.warehouse, window)
         everything = [*self.models.partitioned, *self.models.tests_of(self.models.partitioned)]
         audit = partial(self.checks.audit, settings=self.settings, window=window)
-        yield from self._built(
-            build(self.dbt, self.warehouse, self.models, everything, window, self.context.log.info, audit), window
-        )
+        log = self.context.log.info
+        built = build(self.dbt, self.warehouse, self.models, everything, window, log, self.settings, audit)
+        reports, run = self.settings.reports_folder, self.context.run_id
+        keep_report(reports, built.comparison, self.models, run_id=run, window=window, log=log)
+        yield from self._built(built, window)
         files = self.warehouse.export(self.settings.published_dir, *window)
         run_id = self.context.run_id
         tags = version_tags(provenance(self.context.instance, STATISTICS), run_id, run_id)
@@ -155,6 +182,11 @@ class Refresh:
             return
         shown = self.warehouse.query("select count(*) from raw.publications where start_date is null")[0][0]
         if not shown or outdated(self.context.instance, models.code_versions_of(models.live)):
+            if lacking := lacking_columns(self.warehouse, models):
+                self.context.log.info(
+                    f"The live views stay as they are until dates with new columns are published: {lacking}."
+                )
+                return
             everything = [*models.live, *models.tests_of(models.live)]
             yield from self._built(
                 build_views(self.dbt, self.warehouse, models, everything, self.context.log.info), None
@@ -175,6 +207,7 @@ class Refresh:
             yield from record(
                 self.context, self.checks.evaluations(self.context.instance, built.audit, published=not built.error())
             )
+        yield from record_changes(self.context, self.models, built)
         if built.error():
             raise Failure(f"{window or 'all'} is not published, and stays as it was: {built.error()}")
 

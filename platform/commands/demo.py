@@ -22,6 +22,7 @@ from collector.local_process import CollectorFailed, start_collector
 from ingestion_platform.automation.jobs import SIMULATE
 from ingestion_platform.commands.errors import CommandError
 from ingestion_platform.commands.locks import DEMO, only_one
+from ingestion_platform.commands.publication import say_what_is_held
 from ingestion_platform.commands.replay import replay_work
 from ingestion_platform.commands.report import print_report
 from ingestion_platform.commands.runs import Work, console, execute
@@ -51,7 +52,9 @@ def _demo(settings: Settings) -> None:
         pump(settings, out)
         out.rule("[bold]2[/] · From the archive to the statistics")
         everything = Window(history.start, today() + ONE_DAY)
-        execute(instance, [*replay_work(settings, everything), Work("hourly_refresh", None, "Refresh")], out)
+        held = execute(instance, [*replay_work(settings, everything), Work("hourly_refresh", None, "Refresh")], out)
+    if held:
+        say_what_is_held(settings, out, held)
     print_report(settings, Window(history.start, today() + ONE_DAY), out)
     out.print(f"Done in {time.monotonic() - began:.0f} s.")
 

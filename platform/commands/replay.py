@@ -10,6 +10,8 @@ from ingestion_platform.assets.builds import left_stale
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.automation.jobs import REPLAY
 from ingestion_platform.commands.errors import CommandError
+from ingestion_platform.commands.plan import in_words, planned
+from ingestion_platform.commands.publication import say_what_is_held
 from ingestion_platform.commands.runs import Work, console, execute
 from ingestion_platform.dates import Window, chunks, listed, refuse_frozen, requested
 from ingestion_platform.instance import open_instance
@@ -26,8 +28,12 @@ def replay(settings: Settings, first: str, last: str, remove: Sequence[str] = ()
     refuse_frozen(window, settings.archive_retention_days)
     out = console()
     with open_instance(settings) as instance:
-        execute(instance, replay_work(settings, window, remove), out)
+        made = planned(settings, instance, window)
+        out.print(in_words(made), soft_wrap=True)
+        held = execute(instance, replay_work(settings, window, remove), out)
     out.print(f"[green]Replayed {window}.[/] Statistics: {settings.published_dir}", soft_wrap=True)
+    if held:
+        say_what_is_held(settings, out, held)
     say_what_is_empty(settings, window, out)
     say_what_is_stale(settings, window, out)
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from collector.errors import ExpectedError
+from ingestion_platform.assets.change_checks import HELD_TAG
 from ingestion_platform.dagster_internals.in_process_runs import create_run
 from ingestion_platform.dates import Window
 from ingestion_platform.partitions import range_tags
@@ -45,8 +46,12 @@ def console() -> Console:
     return Console(file=os.fdopen(os.dup(sys.stdout.fileno()), "w"), highlight=False)
 
 
-def execute(instance: DagsterInstance, work: Sequence[Work], out: Console) -> None:
-    """Execute each piece of `work` in order, with a progress bar. Raises RunFailed for the first that fails."""
+def execute(instance: DagsterInstance, work: Sequence[Work], out: Console) -> list[str]:
+    """Execute each piece of `work` in order, with a progress bar; returns the audits in which they hold something.
+
+    Raises RunFailed for the first that fails.
+    """
+    held: list[str] = []
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -58,15 +63,16 @@ def execute(instance: DagsterInstance, work: Sequence[Work], out: Console) -> No
     ) as progress:
         for piece in work:
             task = progress.add_task(piece.title, total=None, now="")
-            for event, steps in _events(instance, piece):
+            for event, steps in _events(instance, piece, held):
                 if event.is_step_start:
                     progress.update(task, now=f"{event.step_key}".replace("__", "/"))
                 elif event.is_step_success:
                     progress.update(task, advance=1, total=steps)
             progress.update(task, now="done", total=1, completed=1)
+    return held
 
 
-def _events(instance: DagsterInstance, work: Work) -> Iterator[tuple[DagsterEvent, int]]:
+def _events(instance: DagsterInstance, work: Work, held: list[str]) -> Iterator[tuple[DagsterEvent, int]]:
     tags = {**(range_tags(work.dates) if work.dates is not None else {}), "clickstream/launched_by": "command line"}
     run = create_run(instance, work.job, tags, {**_QUIET, **work.config}, work.assets)
     reason = ""
@@ -81,6 +87,8 @@ def _events(instance: DagsterInstance, work: Work) -> Iterator[tuple[DagsterEven
     record = instance.get_run_by_id(run.run_id)
     if record is None or record.status != DagsterRunStatus.SUCCESS:
         raise RunFailed(f"{work.title} failed in {reason or 'its start'} (run {run.run_id[:8]}; make dev shows it)")
+    if audit := record.tags.get(HELD_TAG):
+        held.append(audit)
 
 
 def _reason(event: DagsterEvent) -> str:

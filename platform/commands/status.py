@@ -10,11 +10,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ingestion_platform.commands.publication import say_what_is_held
 from ingestion_platform.dates import listed
-from ingestion_platform.settings import Settings
+from ingestion_platform.resources import environments
+from ingestion_platform.settings import Environment, Settings
 from ingestion_platform.status import DateStatus, said, status
 
 _SHOWN = 14
+_PUBLICATIONS = 5
 _NUMBERS = ("objects", "lines", "hits", "copies", "no hits")
 _COLUMNS = ("date", *_NUMBERS, "loaded", "built", "published", "")
 
@@ -22,13 +25,15 @@ _COLUMNS = ("date", *_NUMBERS, "loaded", "built", "published", "")
 def show_status(settings: Settings, shown: int = _SHOWN) -> int:
     """Print the newest `shown` dates that have anything, and what waits or is wrong on any; 0 when nothing is wrong."""
     # Imported on use: the code location takes seconds, and a setting that cannot be used is said before.
+    from ingestion_platform.assets.change_checks import CHECK
     from ingestion_platform.dagster_internals.failed_checks import failed_checks
     from ingestion_platform.definitions import definitions
     from ingestion_platform.instance import open_instance
 
     checks = definitions(settings).resolve_asset_graph().asset_check_keys
     with open_instance(settings) as instance:
-        failed = failed_checks(instance, checks)
+        # What is held is said apart, once and not by model.
+        failed = [check for check in failed_checks(instance, checks) if check.check.name != CHECK]
     dates = status(settings, failed)
     out = Console(highlight=False, soft_wrap=True)
     if not out.is_terminal:
@@ -51,15 +56,36 @@ def show_status(settings: Settings, shown: int = _SHOWN) -> int:
         out.print(f"[red]wrong[/]    {escape(line)}")
     for line in warnings:
         out.print(f"[yellow]warning[/]  {escape(line)}")
-    waiting = [of_date.day for of_date in dates if (of_date.is_waiting or of_date.is_stale) and not of_date.wrong]
+    waiting = [
+        of_date.day
+        for of_date in dates
+        if (of_date.is_waiting or of_date.is_stale) and not of_date.wrong and not of_date.audit
+    ]
     if waiting:
         out.print(
             f"[yellow]waits[/]    {listed(waiting)}: the hourly refresh of make dev brings it up to date, and so does "
             f"make replay FROM={waiting[0]} TO={waiting[-1]}"
         )
-    elif not problems:
+    elif not problems and not any(of_date.audit for of_date in dates):
         out.print("[green]ok[/]       Everything in the archive is loaded, built, checked and published.")
+    _say_what_was_published(settings, out)
     return 1 if problems else 0
+
+
+def _say_what_was_published(settings: Settings, out: Console) -> None:
+    """What waits for a person, and the newest publications with their numbers."""
+    if settings.environment is Environment.LOCAL and not settings.lake_catalog.exists():
+        return
+    say_what_is_held(settings, out)
+    publications = [known for known in environments.warehouse(settings).publications() if known.window is not None]
+    if publications:
+        out.print("\n[dim]The newest publications (make rollback PUBLICATION=number takes one back):[/]")
+    for known in publications[:_PUBLICATIONS]:
+        about = f" {known.about}" if known.about else ""
+        models = ", ".join(known.models[:4]) + (f" and {len(known.models) - 4} more" if len(known.models) > 4 else "")
+        out.print(
+            f"  {known.number:>4}  {known.published_at:%Y-%m-%d %H:%M}  {known.kind}{about}: {models} of {known.window}"
+        )
 
 
 def table(dates: Sequence[DateStatus]) -> Table:
@@ -89,6 +115,8 @@ def _mark(is_done: bool, is_behind: bool) -> str:
 def _word(of_date: DateStatus) -> str:
     if of_date.wrong:
         return "[red]wrong[/]"
+    if of_date.audit:
+        return "[yellow]held[/]"
     if of_date.warnings:
         return "[yellow]warning[/]"
     if of_date.is_waiting or of_date.is_stale:

@@ -65,6 +65,9 @@ def read_manifest(path: Path = MANIFEST, adapter: str | None = None) -> Mapping[
     made_for = manifest["metadata"]["adapter_type"]
     if adapter is not None and made_for != adapter:
         raise ModelsError(f"{path} was made for {made_for}, not {adapter}; run: python -m ingestion_platform prepare")
+    models = (node for node in manifest["nodes"].values() if node["resource_type"] == "model")
+    if not all(node.get("compiled_code") for node in models):
+        raise ModelsError(f"{path} was written by dbt itself; run: python -m ingestion_platform prepare")
     return manifest
 
 
@@ -82,11 +85,18 @@ class DbtProject:
         self.project_dir = project_dir
 
     def prepare(self) -> Path:
-        """Parse the project and write the manifest that the code location reads; returns its path."""
+        """Compile the project and write the manifest that the code location reads; returns its path.
+
+        What it compiles is for no window, and for partitions without a start: what a model's code version is made of.
+        """
         target = self.project_dir / "target"
-        # Parsing signs in nowhere, yet dbt-snowflake finds fault with a profile without a user (an image is built without one).
-        with _environment({"SNOWFLAKE_USER": os.environ.get("SNOWFLAKE_USER") or "nobody"}):
-            self._invoke(["parse"], target, print)
+        offline = {
+            # Compiling signs in nowhere, yet dbt-snowflake finds fault with a profile without a user (an image is built without one).
+            "SNOWFLAKE_USER": os.environ.get("SNOWFLAKE_USER") or "nobody",
+            "PARTITIONS_START": "",
+        }
+        select = ["--select", "resource_type:model", "--no-populate-cache", "--no-introspect"]
+        self._invoke(["compile", *select], target, print, offline)
         return target / "manifest.json"
 
     def build(

@@ -6,6 +6,7 @@ Nothing here opens, connects or reads a secret until a run asks for the resource
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from ingestion_platform.resources.archive import Archive
 from ingestion_platform.resources.dbt_project import DbtProject
@@ -34,7 +35,7 @@ def _duckdb(settings: Settings) -> Warehouse:
 def _snowflake(settings: Settings) -> Warehouse:
     from ingestion_platform.resources.snowflake.warehouse import SnowflakeWarehouse
 
-    return SnowflakeWarehouse.from_environment(credentials())
+    return SnowflakeWarehouse.from_environment(credentials(), timedelta(days=settings.keep_versions_days))
 
 
 ARCHIVES: Mapping[Environment, Callable[[Settings], Archive]] = {

@@ -16,7 +16,7 @@ from ingestion_platform.resources.guard import Safe, blocking_failure, what_is_s
 
 
 class Ledger(Protocol):
-    """The ledger of an open warehouse; of its last three methods, `Warehouse` has the meaning under the same names."""
+    """The ledger of an open warehouse; of its last two methods, `Warehouse` has the meaning under the same names."""
 
     def known_archive(self) -> tuple[str | None, bool]:
         """The id of the archive that the ledger knows, and whether the ledger holds objects."""
@@ -35,8 +35,6 @@ class Ledger(Protocol):
         ...
 
     def latest_load_id(self) -> int: ...
-
-    def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None: ...
 
     def stale_dates(self, models: Sequence[str], start: date, end: date, first: date) -> list[date]: ...
 

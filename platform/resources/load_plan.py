@@ -120,6 +120,7 @@ class LoadTally:
                 rows_loaded=sum(row["row_count"] for row in ledger[day]),
                 bad_lines=held.get(day, (0, 0))[1],
                 bytes=sum(item.size for item in archived[day]),
+                bytes_loaded=sum(row["size_bytes"] for row in ledger[day]),
                 event_dates=sorted(
                     {touched for row in ledger[day] for touched in row["event_dates"]}
                     | (self._removed_dates if removed[day] else set())

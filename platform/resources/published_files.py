@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from collector.durable import make_folder, staged_path
 from ingestion_platform.dates import Window
-from ingestion_platform.resources.warehouse import PUBLISHED, WarehouseError
+from ingestion_platform.resources.proposals import WarehouseError
+from ingestion_platform.resources.warehouse import PUBLISHED
 
 DateWriter = Callable[[date, Path], object]
 """Writes the rows of one event date to a Parquet file."""

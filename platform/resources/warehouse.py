@@ -1,14 +1,20 @@
 """What the platform needs of a warehouse, whichever it is: load objects, keep the ledger, say what is behind, publish what was built.
 
-What a run builds is a proposal: it is staged where no reader looks, checked there, and published in one transaction, or discarded.
+What a run builds is a proposal: it is staged where no reader looks, checked there, compared with what is published, and published in one
+transaction, held until a person says what becomes of it, or discarded (platform/changes.py has the rules). A publication can be taken
+back, which is a publication of its own.
 
-The ledger is five small tables beside RAW.LOGS:
+The ledger is small tables beside RAW.LOGS:
 
     RAW.LOAD_HISTORY        one row an object that the table holds: etag, rows, bad lines, event dates, when
     RAW.ARCHIVES            one row: the id of the archive whose objects these are
     RAW.EVENT_DATE_CHANGES  one row an event date: the newest load that added or removed hits of that date
-    RAW.BUILD_HISTORY       one row a model and event date: the newest load that its published build could see
-    RAW.PUBLICATIONS        one row a publication: when, which models, which event dates
+    RAW.BUILD_HISTORY       one row a model and event date: the newest load, the code and the inputs that its newest build could see,
+                            and the publication that has its rows
+    RAW.PUBLICATIONS        one row a publication: when, what kind, which models, which event dates
+    RAW.VERSIONS            one row a publication, model and event date whose rows it changed: from what, and its fingerprint
+    RAW.AUDITS              one row a run that held something, a model and event date: what it would change, and what became of it
+    RAW.APPROVALS           one row a model and code version that a person has published: its changes are not held again
 
 A date is behind when a change within its read window is newer than its build. The same rule serves the hourly tick, catching
 up after downtime, late objects, killed runs and objects loaded as somebody else's margin; there is no lookback guess.
@@ -16,18 +22,17 @@ up after downtime, late objects, killed runs and objects loaded as somebody else
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Any
 
-from collector.errors import ExpectedError
 from ingestion_platform.dates import AFFECTED_AFTER, AFFECTED_BEFORE, Window
-from ingestion_platform.resources.archive import Archive
+from ingestion_platform.resources.archive import Archive, ArchiveObject
 from ingestion_platform.resources.ledger import Ledger, loaded_versions, stopped_dates
+from ingestion_platform.resources.proposals import HeldAudit, Proposal, Publication, Reader
 
 Progress = Callable[[int, int], None]
 """Called with (objects done, objects in all)."""
@@ -39,15 +44,11 @@ PUBLISHED = ("stats.overview_1h", "stats.overview_1d", "stats.revenue_1h", "stat
 """What `export` writes."""
 
 
-class WarehouseError(ExpectedError):
-    """The warehouse cannot do what was asked; the message says why and what to do, in one line."""
-
-
 @dataclass(frozen=True)
 class DayLoad:
     """What the warehouse holds of one arrival date after a load, and what the load added.
 
-    `bytes` are the compressed bytes of the archive's objects; `event_dates` those that the newly loaded or removed objects
+    `bytes` are the compressed bytes of the archive's objects, `bytes_loaded` those of the newly loaded; `event_dates` those that the newly loaded or removed objects
     touch; `errors` one line for each object that could not be read (its rows, if any, stay as they were), or the one line that says why
     nothing of the date was changed.
     """
@@ -60,64 +61,9 @@ class DayLoad:
     rows_loaded: int = 0
     bad_lines: int = 0
     bytes: int = 0
+    bytes_loaded: int = 0
     event_dates: list[date] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Publication:
-    """What one run made public: `models` by name, for event dates `window`; none of a publication of views only."""
-
-    number: int
-    published_at: datetime
-    models: tuple[str, ...]
-    window: Window | None
-
-
-class Reader(ABC):
-    """What checks read from: a warehouse, or a proposal, in which staged rows stand in place of what is published."""
-
-    @abstractmethod
-    def reading(self) -> AbstractContextManager[None]:
-        """A block whose queries share one connection, a login for each of which would cost more than they do; nothing writes in it."""
-
-    @abstractmethod
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a read-only query."""
-
-    @abstractmethod
-    def stale_dates(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
-        """The event dates of [start, end) for which any of `models` lacks something that the ledger has.
-
-        What happened before the `first` partition counts as it: that is where it is quarantined.
-        """
-
-    def row_counts(self, relation: str, start: date, end: date) -> dict[date, int]:
-        """Rows of `relation` (schema.name) by event_date, 0 for dates without any."""
-        counts = self.query(
-            f"select event_date, count(*) from {relation} where event_date >= ? and event_date < ? group by event_date",
-            [start, end],
-        )
-        return dict.fromkeys(Window(start, end).days, 0) | dict(counts)
-
-
-class Proposal(Reader):
-    """What one run builds where no reader looks, until it is published or discarded."""
-
-    @property
-    @abstractmethod
-    def environment(self) -> Mapping[str, str]:
-        """What dbt has to find in its environment to build the proposal."""
-
-    def add_views(self, views: Mapping[str, str]) -> None:
-        """These models are views: their SELECT by schema.name. An engine in which dbt itself has written them has nothing to do."""
-
-    @abstractmethod
-    def publish(self, models: Sequence[str], latest_load_id: int) -> int:
-        """Make public what was built of `models` (names) from everything up to load `latest_load_id`, and note it: all or nothing.
-
-        Returns the publication's number.
-        """
 
 
 class Warehouse(Reader):
@@ -156,6 +102,11 @@ class Warehouse(Reader):
         with self._ledger() as ledger:
             return loaded_versions(ledger, start, end)
 
+    def held_objects(self, start: date, end: date) -> list[ArchiveObject]:
+        """The objects of arrival dates [start, end) that are loaded."""
+        with self._ledger() as ledger:
+            return ledger.held(start, end)
+
     def latest_load_id(self) -> int:
         """The newest load, 0 when there was none."""
         with self._ledger() as ledger:
@@ -177,6 +128,35 @@ class Warehouse(Reader):
     @abstractmethod
     def publications(self, limit: int = 20) -> list[Publication]:
         """What was published, newest first."""
+
+    @abstractmethod
+    def audits(self, limit: int = 20) -> list[HeldAudit]:
+        """The audits that hold something or did, newest first."""
+
+    @abstractmethod
+    def approvals(self) -> set[tuple[str, str]]:
+        """The (model, code version) that a person has published, and not taken back since."""
+
+    @abstractmethod
+    def publish_held(self, audit_id: str, dates: Collection[date] = ()) -> int | None:
+        """Make public what an audit holds, all of it or of these dates, and approve its code; returns the publication's number.
+
+        None where that had been done before. Raises WarehouseError, and changes nothing, where there is no such audit, or one of the
+        dates is not held any more, and Moved where one was published by others since.
+        """
+
+    @abstractmethod
+    def discard_held(self, audit_id: str, dates: Collection[date] = ()) -> list[date]:
+        """Forget what an audit holds, all of it or of these dates; returns those that were held, none where that had been done before."""
+
+    @abstractmethod
+    def roll_back(self, number: int) -> int | None:
+        """Let what a publication changed be again as it was before it, as a publication of its own, whose number is returned, and
+        withdraw the approval of its code; None where that had been done before.
+
+        Raises WarehouseError, and changes nothing, where there is no such publication, where what was before is not kept any more, and
+        where later ones changed what it changed: they come first.
+        """
 
     @abstractmethod
     def export(self, folder: Path, start: date, end: date) -> list[Path]:

@@ -59,6 +59,10 @@ def parse_one(sql: str) -> exp.Expression:
     expression = _parse_one(sql)
     if isinstance(expression, exp.Create):
         _plain_create(expression)
+    # The innermost first: what is replaced by a copy takes along what it holds.
+    for call in reversed(list(expression.find_all(exp.Anonymous))):
+        if call.name.upper() == "HASH":
+            call.replace(exp.Anonymous(this="signed", expressions=[call.copy()]))
     return expression
 
 
@@ -133,6 +137,7 @@ def timestamps(values: pa.Array | pa.ChunkedArray) -> pa.Array:
 _FUNCTIONS = """
 create or replace macro {db}.current_warehouse() as 'WH';
 create or replace macro {db}.current_account() as 'FAKESNOW';
+create or replace macro {db}.signed(hashed) as cast(cast(hashed as hugeint) - 9223372036854775808 as bigint);
 create or replace macro {db}.try_hex_decode_string(digits) as try(decode(unhex(digits)));
 """
 _creation_sql = macros.creation_sql

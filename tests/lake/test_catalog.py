@@ -209,23 +209,6 @@ def test_views(filled) -> None:
     assert filled.snapshot(3).views == {"staging.v": "select 2"}
 
 
-def test_what_was_published_since(filled, named) -> None:
-    """A run learns which of its dates another has written, emptied ones included, since it looked."""
-    with filled.change("another") as change:
-        change.replace("events.hits", [DAY], [named("c", DAY)])
-    with filled.change("emptied") as change:
-        change.replace("events.hits", [NEXT], [])
-    with filled.change("mine") as change:
-        change.replace("events.hits", [DAY], [])
-        assert change.published_since(1, ["events.hits", "events.other"], [DAY, NEXT]) == [
-            ("events.hits", DAY),
-            ("events.hits", NEXT),
-        ]
-        assert change.published_since(2, ["events.hits"], [DAY, NEXT]) == [("events.hits", NEXT)]
-        assert change.published_since(2, ["events.hits"], [DAY]) == []
-        assert change.published_since(-1, ["events.hits"], [DAY]) == [("events.hits", DAY)]
-
-
 def test_a_moved_folder(filled, named, tmp_path: Path) -> None:
     """Nothing that we read is a whole path; the one that DuckLake has is set right by the next change."""
     moved = Catalog(Path(shutil.move(filled.folder, tmp_path / "elsewhere's lake")))
@@ -260,7 +243,6 @@ def test_three_years_of_dates_are_quick(lake) -> None:
 
     def publish(version: int, days: list[date]) -> None:
         with lake.change(f"{version}") as change:
-            assert change.published_since(change.before, names, days) == []
             for name in names:
                 folder = f"{name.replace('.', '/')}/event_date"
                 change.define_table(Table(name, columns, "event_date"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,11 +22,13 @@ from isal import igzip
 
 from collector.archive_keys import object_key
 from collector.records import Source, build_record, encode
+from ingestion_platform.changes import Cell, Version, everything
 from ingestion_platform.dates import Window, load_window
+from ingestion_platform.resources.duckdb.publications import LakePublications
 from ingestion_platform.resources.duckdb.views import select_files
 from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 from ingestion_platform.resources.folder_archive import FolderArchive
-from ingestion_platform.resources.warehouse import Proposal
+from ingestion_platform.resources.proposals import Proposal
 
 DBT_PROJECT = Path(__file__).parents[2] / "dbt_models"
 MODELS = [
@@ -104,7 +107,7 @@ class ModelHarness:
         latest_load_id = self.warehouse.latest_load_id()
         self.warehouse.parse_user_agents(start, end)
         with self.staged(start, end, select) as proposal:
-            proposal.publish(_names(select), latest_load_id)
+            proposal.publish(everything(proposal.fingerprints(), proposal.published({}), latest_load_id))
 
     @contextmanager
     def staged(self, start: date, end: date, select: Sequence[str] = ("tag:daily",)) -> Iterator[Proposal]:
@@ -118,13 +121,18 @@ class ModelHarness:
                 self.dbt("run", start, end, "--select", *select, *STAGING, environment=proposal.environment)
             yield proposal
 
+    def versions(self, start: date, end: date) -> dict[Cell, Version]:
+        """The published versions of all models' dates, as the ledger has them."""
+        with self.warehouse.lake.catalog.reading() as connection:
+            return LakePublications(connection).current(_names(["tag:daily"]), Window(start, end))
+
     def publish_live_views(self) -> None:
         """Write the live views, and all others, as a run of the platform does."""
         window = (DAY_ONE, DAY_ONE + timedelta(days=1))
         with self.warehouse.propose({}, None) as proposal:
             results = self.dbt("run", *window, "--select", "config.materialized:view", environment=proposal.environment)
             proposal.add_views({f"{r.node.schema}.{r.node.name}": r.node.compiled_code for r in results})
-            proposal.publish([], 0)
+            proposal.publish([])
 
     def dbt(
         self, command: str, start: date, end: date, *more: str, environment: Mapping[str, str] | None = None
@@ -218,7 +226,14 @@ def recorded(dbt_runner: dbtRunner, recorded_dbt: Any) -> Any:
             change.replace("events.user_agents", [None], [])
             for model in MODELS:
                 change.replace(model, [reference], [])
-            for table in ("load_history", "build_history", "event_date_changes", "archives", "publications"):
+            for table in (
+                "load_history",
+                "build_history",
+                "event_date_changes",
+                "archives",
+                "publications",
+                "versions",
+            ):
                 change.connection.execute(f"delete from clickstream_{table}")
 
     def build(root: Path, start: date, end: date, select: Sequence[str]) -> Path:
@@ -227,6 +242,40 @@ def recorded(dbt_runner: dbtRunner, recorded_dbt: Any) -> Any:
             return Path(proposal.environment["LAKE_STAGED"])
 
     return recorded_dbt.RecordedDbt(make, build)
+
+
+@pytest.fixture(scope="session")
+def edits() -> Any:
+    """The module of that name."""
+    return _module("edits")
+
+
+@pytest.fixture(scope="session")
+def model_relations() -> list[str]:
+    return MODELS
+
+
+@pytest.fixture(scope="session")
+def unique_keys() -> dict[str, list[str]]:
+    """The columns that tell a model's rows apart, by its name."""
+    manifest = json.loads((DBT_PROJECT / "target" / "manifest.json").read_bytes())
+    return {
+        node["name"]: node["config"]["unique_key"]
+        for node in manifest["nodes"].values()
+        if node["config"].get("unique_key")
+    }
+
+
+@pytest.fixture(scope="session")
+def made_from() -> dict[str, set[str]]:
+    """The models, by name, that a model is made from, however far up."""
+    nodes = json.loads((DBT_PROJECT / "target" / "manifest.json").read_bytes())["nodes"]
+
+    def above(unique_id: str) -> set[str]:
+        parents = [name for name in nodes[unique_id]["depends_on"]["nodes"] if name in nodes]
+        return {nodes[name]["name"] for name in parents}.union(*map(above, parents))
+
+    return {node["name"]: above(name) for name, node in nodes.items() if node["resource_type"] == "model"}
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from typing import Any
 from ingestion_platform import settings
 from ingestion_platform.assets.checks import StatisticsChecks
 from ingestion_platform.assets.simulated.expected_results import ExpectedResults
+from ingestion_platform.changes import everything
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.dbt_project import MODELS_DIR, DbtProject, NodeResult
 
@@ -93,8 +94,9 @@ class Laboratory:
             refusals = StatisticsChecks(ExpectedResults()).audit(proposal, self.settings, self.window).refusals
             if refusals:
                 return Outcome(tuple(refusals), tuple(refusals.values()), ())
-            built = [result.name for result in results if result.name in relations]
-            proposal.publish(built, self.warehouse.latest_load_id())
+            proposal.publish(
+                everything(proposal.fingerprints(), proposal.published({}), self.warehouse.latest_load_id())
+            )
         return Outcome((), (), tuple(self.warehouse.export(self.published, *self.window)))
 
     def try_out(self, mutation: Any) -> Outcome:

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
 
+from ingestion_platform import definitions as location
 from ingestion_platform import settings as environment
 from ingestion_platform.dates import Window, today
 from ingestion_platform.definitions import definitions
@@ -28,6 +29,7 @@ from ingestion_platform.instance import open_instance
 from ingestion_platform.partitions import range_tags
 from ingestion_platform.resources import environments
 from ingestion_platform.resources.archive import Archive
+from ingestion_platform.resources.dbt_project import DbtProject, read_manifest
 from ingestion_platform.resources.duckdb.views import select_files
 from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 from ingestion_platform.settings import PROJECT_DIR, Settings
@@ -67,6 +69,20 @@ class PlatformHarness:
             raise_on_error=False,
             **options,
         )
+
+    @contextmanager
+    def with_models(self, project: DbtProject, **settings: Any) -> Iterator[None]:
+        """The code location with another copy of the dbt project, and other settings, as after `make setup` and a reload."""
+        manifest = read_manifest(project.prepare())
+        before = self.located
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(location, "read_manifest", lambda adapter: manifest)
+            patch.setattr(environments, "dbt_project", lambda _: project)
+            self.located = location.definitions(self.settings.model_copy(update=settings))
+            try:
+                yield
+            finally:
+                self.located = before
 
     def simulate(self, day: date, hits: int = 150, truth: bool = True) -> None:
         """Write a past date of traffic into the archive; nothing of it arrives late. Without `expected_results` the check of that name

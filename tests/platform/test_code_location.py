@@ -93,12 +93,16 @@ def test_the_code_location_is_what_was_reviewed(tmp_path: Path) -> None:
     # What else there may be are dbt's exposures, which have keys of one part.
     assert all("/" not in key for key in assets - set(ASSETS))
     assert found["jobs"] == [
+        "discard_audit",
         "hourly_refresh",
         "lake_maintenance",
         "observe_archive",
+        "plan_replay",
+        "publish_audit",
         "recollect",
         "recover_quarantine",
         "replay",
+        "roll_back",
         "simulate",
     ]
     assert found["schedules"] == {"hourly": "RUNNING", "nightly": "RUNNING"}

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingestion_platform.dates import Window
+from ingestion_platform.resources.proposals import WarehouseError
 from ingestion_platform.resources.published_files import align
-from ingestion_platform.resources.warehouse import PUBLISHED, WarehouseError
+from ingestion_platform.resources.warehouse import PUBLISHED
 
 
 def test_files_of_an_older_version_read_together_with_new_ones(place: Any) -> None:

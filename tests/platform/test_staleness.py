@@ -140,7 +140,7 @@ def test_an_edited_model_makes_itself_and_what_is_below_stale(
     copy = tmp_path / "dbt_models"
     shutil.copytree(MODELS_DIR, copy, ignore=shutil.ignore_patterns("target", "logs"))
     model = copy / "models" / "events" / "purchases.sql"
-    model.write_text(f"{model.read_text()}\n-- edited\n")
+    model.write_text(f"{model.read_text()}\nwhere 1 = 1\n")
     project = DbtProject(environments.dbt_project(place.settings).environment, tmp_path / "artifacts", copy)
     manifest = project.prepare()
     monkeypatch.setattr(location, "read_manifest", lambda adapter: read_manifest(manifest, adapter))
@@ -163,22 +163,44 @@ def test_an_edited_model_makes_itself_and_what_is_below_stale(
         assert stale(ask, days) == {}
 
 
-def test_an_edited_macro_changes_the_models_that_use_it_through_other_macros() -> None:
-    """Only the macros that a model calls itself counted once: an edit of the retry rule, or of the window, left everything fresh."""
-    manifest = read_manifest()
-    before = Models.of(manifest).code_versions
+def test_what_compiles_to_other_sql_is_other_code_and_nothing_else(tmp_path: Path) -> None:
+    """A comment, or another layout, made three years stale; a variable, which decides how far a model looks, made nothing stale."""
+    before = Models.of(read_manifest()).code_versions
+    copy = tmp_path / "dbt_models"
+    shutil.copytree(MODELS_DIR, copy, ignore=shutil.ignore_patterns("target", "logs"))
+    project = DbtProject({"INGEST_ENV": "local"}, tmp_path / "artifacts", copy)
 
-    def changed(name: str) -> set[str]:
-        macro = manifest["macros"][f"macro.clickstream.{name}"]
-        edited = {**macro, "macro_sql": f"{macro['macro_sql']}-- edited"}
-        macros = {**manifest["macros"], macro["unique_id"]: edited}
-        after = Models.of({**manifest, "macros": macros}).code_versions
+    def changed() -> set[str]:
+        after = Models.of(read_manifest(project.prepare())).code_versions
         return {key.to_user_string() for key, version in after.items() if version != before[key]}
 
+    def edit(file: str, old: str, new: str) -> None:
+        text = (copy / file).read_text()
+        assert old in text, f"{file} looks otherwise: fix this test"
+        (copy / file).write_text(text.replace(old, new))
+
+    edit(
+        "macros/models/session_lists.sql",
+        "    select session_id, session_started_at, {{",
+        "select  -- shorter\n session_id, session_started_at, {{",
+    )
+    edit("models/events/purchases.sql", "with hits as (", "/* as they are */ with hits as (")
+    assert changed() == set()
+    edit(
+        "macros/models/session_lists.sql",
+        "session_started_at, {{ joined(column) }} as list",
+        "session_started_at, max({{ joined(column) }}) as list",
+    )
     everything = {key.to_user_string() for key in before}
-    assert everything - changed("session_list") == {"events/duplicates", "events/quarantine", "events_live/live_dates"}
-    assert everything - changed("_window_bound") == {"events_live/live_dates"}
-    assert changed("duckdb__impressions") == {"events/impressions"}
+    assert everything - changed() == {"events/duplicates", "events/quarantine", "events_live/live_dates"}
+    edit(
+        "macros/models/session_lists.sql",
+        "session_started_at, max({{ joined(column) }}) as list",
+        "session_started_at, {{ joined(column) }} as list",
+    )
+    edit("dbt_project.yml", "client_retry_hours: 24", "client_retry_hours: 25")
+    assert {"events/duplicates", "events/logs", "stats/overview_1d"} <= changed()
+    assert "events/quarantine" not in changed()
 
 
 @pytest.mark.dates

@@ -24,10 +24,11 @@ import pytest
 from dbt.cli.main import dbtRunner
 from moto.server import ThreadedMotoServer
 
+from ingestion_platform.changes import everything
 from ingestion_platform.dates import Window
+from ingestion_platform.resources.proposals import Proposal
 from ingestion_platform.resources.s3_archive import S3Archive
 from ingestion_platform.resources.snowflake.warehouse import SnowflakeWarehouse
-from ingestion_platform.resources.warehouse import Proposal
 
 TESTS = Path(__file__).parents[1]
 BUCKET = "clickstream-archive"
@@ -144,7 +145,7 @@ class SnowflakeBench(bench.ModelHarness):
         with self.propose(start, end) as proposal:
             built = self.invoke(command, start, end, *more, **proposal.environment)
             if built:
-                proposal.publish(built, latest_load_id)
+                proposal.publish(everything(proposal.fingerprints(), proposal.published({}), latest_load_id))
 
     def propose(self, start: date, end: date) -> AbstractContextManager[Proposal]:
         """A proposal of all models that a run publishes."""
@@ -253,3 +254,9 @@ def _record() -> Callable[..., dict[str, Any]]:
 @pytest.fixture(name="at")
 def _at() -> Callable[[str], Any]:
     return bench.at
+
+
+@pytest.fixture(scope="session")
+def load_module() -> Callable[[str], Any]:
+    """A module beside this one: tests are no package."""
+    return lambda name: _load(name, Path(__file__).with_name(f"{name}.py"))

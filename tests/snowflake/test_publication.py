@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
-from ingestion_platform.resources.warehouse import WarehouseError
+from ingestion_platform.changes import Cell, Change, Decision, Rules, compare, versions
+from ingestion_platform.resources.proposals import Moved, WarehouseError
 
 DAY, NEXT, END = date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)
 MODELS = ("hits", "pages", "visitors")
+KEYS = {"hits": ["log_id"], "visitors": ["event_date"]}
 MARTS = ("--select", "path:models/events", "path:models/stats")
 COUNT = "select event_date, count(*) from {} group by 1 order by 1"
 PROJECT = Path(__file__).parents[2] / "dbt_models"
@@ -26,6 +28,7 @@ FILES = {
     "events/hits.yml": """
 models:
   - name: hits
+    config: {unique_key: [log_id]}
     description: "A hit's row; it's all."
     columns:
       - {name: event_date, data_type: date, description: "Its date."}
@@ -45,6 +48,7 @@ models:
     "stats/visitors.yml": """
 models:
   - name: visitors
+    config: {unique_key: [event_date]}
     columns:
       - {name: event_date, data_type: date}
       - {name: visitors, data_type: bigint}
@@ -100,10 +104,19 @@ def stage(bench: Any, proposal: Any, start: date = DAY, end: date = END) -> None
     assert sorted(bench.invoke("run", start, end, *MARTS, **proposal.environment)) == sorted(MODELS)
 
 
-def publish(bench: Any, start: date = DAY, end: date = END) -> int:
+def changes_of(bench: Any, proposal: Any, code: str = "") -> list[Change]:
+    """What was staged, of this code and of all that is loaded, compared with what is published now."""
+    load_id, made = bench.warehouse.latest_load_id(), proposal.fingerprints()
+    built = versions(
+        made, dict.fromkeys(MODELS, code), dict.fromkeys({cell.day for cell in made}, f"{load_id}"), load_id
+    )
+    return compare(built, proposal.published(KEYS), Rules())
+
+
+def publish(bench: Any, start: date = DAY, end: date = END) -> int | None:
     with bench.propose(start, end) as proposal:
         stage(bench, proposal, start, end)
-        number: int = proposal.publish(MODELS, bench.warehouse.latest_load_id())
+        number: int | None = proposal.publish(changes_of(bench, proposal))
     return number
 
 
@@ -118,7 +131,7 @@ def test_what_is_staged_is_seen_by_its_run_alone_and_published_whole(bench: Any)
             assert proposal.query(COUNT.format(relation)) == [(DAY, 2), (NEXT, 2)]
         assert proposal.row_counts("stats.visitors", DAY, END) == {DAY: 1, NEXT: 1}
         assert bench.warehouse.stale_dates(MODELS, DAY, END) == [DAY, NEXT]
-        number = proposal.publish(MODELS, bench.warehouse.latest_load_id())
+        number = proposal.publish(changes_of(bench, proposal))
     assert bench.rows(COUNT.format("events.hits")) == bench.rows(COUNT.format("events.pages")) == [(DAY, 2), (NEXT, 2)]
     assert bench.rows("select event_date, visitors from stats.visitors order by 1") == [(DAY, 2), (NEXT, 2)]
     assert bench.warehouse.stale_dates(MODELS, DAY, END) == []
@@ -132,11 +145,11 @@ def test_what_is_staged_is_seen_by_its_run_alone_and_published_whole(bench: Any)
 
 
 def test_a_rebuild_replaces_its_dates_and_no_other_also_by_nothing(bench: Any) -> None:
-    """Twice the same gives the same rows; a date whose hits are gone is emptied; the other date is left, and read by the run."""
+    """Twice the same is no publication; a date whose hits are gone is emptied; the other date is left, and read by the run."""
     publish(bench)
     before = state(bench)
-    publish(bench)
-    assert state(bench) | {"publications": 0} == before | {"publications": 0}
+    assert publish(bench) is None
+    assert state(bench) == before
     (key,) = [item.key for item in bench.archive.objects(DAY, NEXT)]
     bench.archive.client.delete_object(Bucket=bench.bucket, Key=key)
     bench.warehouse.load(bench.archive, DAY, END, remove=[key])
@@ -144,11 +157,14 @@ def test_a_rebuild_replaces_its_dates_and_no_other_also_by_nothing(bench: Any) -
         stage(bench, proposal, DAY, NEXT)
         assert proposal.query(COUNT.format("events.hits")) == [(NEXT, 2)]
         assert bench.rows(COUNT.format("events.hits")) == [(DAY, 2), (NEXT, 2)]
-        proposal.publish(MODELS, bench.warehouse.latest_load_id())
+        proposal.publish(changes_of(bench, proposal))
     after = state(bench)
     assert after["HITS"] == [row for row in before["HITS"] if NEXT in row] == after["PAGES"]
     assert after["VISITORS"] == [row for row in before["VISITORS"] if NEXT in row]
-    assert [one.number for one in bench.warehouse.publications(2)] == [3, 2]
+    assert [(one.number, one.models) for one in bench.warehouse.publications()] == [
+        (2, ("hits", "visitors")),
+        (1, MODELS),
+    ]
 
 
 def test_what_is_not_published_leaves_everything_as_it_was(bench: Any, record: Any, at: Any) -> None:
@@ -171,7 +187,7 @@ def test_what_is_not_published_leaves_everything_as_it_was(bench: Any, record: A
         # The table that comes last has lost a column when rows are moved into it.
         bench.warehouse.query("alter table stats.visitors rename column last_hit to moved")
         with pytest.raises(WarehouseError, match=r"(?i)last_hit"):
-            proposal.publish(MODELS, bench.warehouse.latest_load_id())
+            proposal.publish(changes_of(bench, proposal))
         bench.warehouse.query("alter table stats.visitors rename column moved to last_hit")
     after = state(bench)
     assert [after[name] for name in ("VISITORS", "marks", "publications")] == [
@@ -181,7 +197,7 @@ def test_what_is_not_published_leaves_everything_as_it_was(bench: Any, record: A
     publish(bench, DAY, NEXT)
     assert bench.rows("select count(*), count(client_id) from events.pages") == [(5, 3)]
     with bench.propose(DAY, NEXT) as proposal, pytest.raises(WarehouseError, match=r"^nothing is staged of hits"):
-        proposal.publish(["hits"], 0)
+        proposal.fingerprints()
 
 
 def test_runs_of_other_dates_stage_side_by_side_and_none_overwrites_what_it_did_not_see(bench: Any) -> None:
@@ -190,15 +206,53 @@ def test_runs_of_other_dates_stage_side_by_side_and_none_overwrites_what_it_did_
     with bench.propose(DAY, NEXT) as first, bench.propose(NEXT, END) as second, bench.propose(DAY, END) as third:
         for proposal, window in ((first, (DAY, NEXT)), (second, (NEXT, END)), (third, (DAY, END))):
             stage(bench, proposal, *window)
-        latest = bench.warehouse.latest_load_id()
-        assert [second.publish(MODELS, latest), first.publish(MODELS, latest)] == [1, 2]
+        compared = changes_of(bench, third)
+        assert [one.publish(changes_of(bench, one)) for one in (second, first)] == [1, 2]
         assert bench.rows(COUNT.format("events.hits")) == [(DAY, 2), (NEXT, 2)]
         before = state(bench)
-        with pytest.raises(
-            WarehouseError, match=r"^another run published events\.hits of 2026-01-02 meanwhile; run again"
-        ):
-            third.publish(MODELS, latest)
+        with pytest.raises(Moved, match=r"^another run published hits of 2026-01-01 meanwhile; run again"):
+            third.publish(compared)
         assert state(bench) == before
+        assert (third.publish(changes_of(bench, third)), state(bench)) == (None, before)
+
+
+def test_what_dbt_staged_is_held_for_days_beside_other_runs_and_published_then(
+    bench: Any, record: Any, at: Any
+) -> None:
+    """Its tables outlive the run and whatever later runs drop; a roll back of it brings back the rows that it replaced."""
+    publish(bench)
+    before = state(bench)
+    bench.deliver([record(at("2026-01-01 11:00"), cid="dora")])
+    bench.load(DAY, END)
+    with bench.propose(DAY, NEXT) as proposal:
+        stage(bench, proposal, DAY, NEXT)
+        changes = changes_of(bench, proposal, "other")
+        assert {change.cell.model: (change.decision, change.columns) for change in changes} == {
+            "hits": (Decision.HOLD, ("client_id", "event_date", "log_id")),
+            "pages": (Decision.UNCHANGED, ()),
+            "visitors": (Decision.HOLD, ("last_hit", "visitors")),
+        }
+        audit_id = proposal.hold(changes)
+        # As if days had passed: its token is older than any run.
+        token = proposal.environment["PROPOSAL_TOKEN"]
+        old = f"{int(datetime.now(UTC).timestamp()) - 900_000:08x}{token[8:]}"
+        for kind, name in bench.warehouse.query(
+            "select case table_type when 'VIEW' then 'view' else 'table' end, table_name from information_schema.tables where table_schema = 'STAGED'"
+        ):
+            renamed = name.lower().replace(token, old)
+            if kind == "table":
+                bench.warehouse.query(f"alter table staged.{name} rename to {renamed}")
+        bench.warehouse.query(f"update raw.audits set token = '{old}'")
+    publish(bench, NEXT, END)
+    assert bench.rows(COUNT.format("events.hits")) == [(DAY, 2), (NEXT, 2)]
+    number = bench.warehouse.publish_held(audit_id)
+    assert bench.rows(COUNT.format("events.hits")) == bench.rows(COUNT.format("events.pages")) == [(DAY, 3), (NEXT, 2)]
+    assert [row for row in objects(bench) if row[0] == "STAGED" and not row[1].endswith("__HISTORY")] == []
+    bench.warehouse.roll_back(number)
+    after = state(bench)
+    assert [after[name] for name in ("HITS", "PAGES", "VISITORS")] == [
+        before[name] for name in ("HITS", "PAGES", "VISITORS")
+    ]
 
 
 def test_tests_look_at_what_was_built_and_a_failed_one_stops_what_comes_after(bench: Any, record: Any, at: Any) -> None:
@@ -213,7 +267,7 @@ def test_tests_look_at_what_was_built_and_a_failed_one_stops_what_comes_after(be
         staged = {row[1].partition("__")[0] for row in objects(bench) if row[0] == "STAGED"}
     said = re.findall(r"(\w+?_a_day|expression_is_true)\w*: Got 1 result", f"{failed.value}")
     assert sorted(said) == ["expression_is_true", "three_a_day"]
-    assert staged == {"DEFINITIONS", "HITS"}
+    assert staged == {"DEFINITIONS", "FINGERPRINTS", "HITS"}
     assert state(bench) == before
 
 
@@ -231,6 +285,34 @@ def test_by_hand_dbt_publishes_nothing(bench: Any) -> None:
     with pytest.raises(AssertionError, match="models are built by the platform, which publishes them whole"):
         bench.invoke("run", DAY, END, *MARTS)
     assert state(bench) == before
+
+
+def test_what_was_published_before_there_were_fingerprints_is_compared_by_its_rows(bench: Any) -> None:
+    """A warehouse of an earlier version lacks columns of the ledger and every version: they come, fingerprints are made of what is
+    published, and rows that are the same are not published again."""
+    publish(bench)
+    for table, columns in (
+        ("build_history", ("code_version", "inputs", "publication_id")),
+        ("publications", ("kind", "about", "rows_kept")),
+    ):
+        for column in columns:
+            bench.warehouse.query(f"alter table raw.{table} drop column {column}")
+    bench.warehouse.query("drop table raw.versions")
+    bench.warehouse.query("alter table events.hits add column lost varchar")
+    bench.warehouse.create_tables()
+    with bench.propose(DAY, END) as proposal:
+        stage(bench, proposal)
+        changes = changes_of(bench, proposal)
+        found = {(change.cell.model, change.columns) for change in changes}
+        assert found == {("hits", ()), ("visitors", ()), ("pages", ("definition",))}
+        proposal.publish(changes)
+    assert bench.warehouse.publications(1)[0].models == ("pages",)
+    bench.warehouse.query("update events.hits set lost = 'x' where client_id = 'bob' and event_date = '2026-01-01'")
+    bench.warehouse.query("delete from raw.versions")
+    with bench.propose(DAY, END) as proposal:
+        stage(bench, proposal)
+        found = {(change.cell, change.columns) for change in changes_of(bench, proposal) if change.columns}
+    assert (Cell("hits", DAY), ("lost",)) in found and (Cell("hits", NEXT), ("lost",)) not in found
 
 
 def test_what_killed_runs_left_is_dropped_when_no_run_can_own_it(bench: Any) -> None:

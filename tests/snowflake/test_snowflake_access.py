@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from dbt.cli.main import dbtRunner
 from dbt.config.runtime import load_profile
 
+from ingestion_platform.resources.proposals import WarehouseError
 from ingestion_platform.resources.snowflake.check import check
 from ingestion_platform.resources.snowflake.connection import REQUIRED, explain, read_access
 from ingestion_platform.resources.snowflake.warehouse import SnowflakeWarehouse
-from ingestion_platform.resources.warehouse import WarehouseError
 
 MODELS = Path(__file__).parents[2] / "dbt_models"
 PEM = serialization.Encoding.PEM

@@ -14,11 +14,13 @@ import pytest
 from isal import igzip
 
 from collector.archive_keys import MARKER_KEY, object_key
+from ingestion_platform.changes import Cell, Fingerprint, Version, everything
 from ingestion_platform.dates import Window, affected
 from ingestion_platform.resources.archive import data_version
-from ingestion_platform.resources.duckdb.ledger import LakeLedger
+from ingestion_platform.resources.duckdb.fingerprints import FILE_NAME
+from ingestion_platform.resources.duckdb.publications import LakePublications
 from ingestion_platform.resources.snowflake import sql as snowflake_sql
-from ingestion_platform.resources.snowflake.ledger import SnowflakeLedger
+from ingestion_platform.resources.snowflake.publications import SnowflakePublications
 from ingestion_platform.resources.snowflake.warehouse import PIPE_GRACE, SnowflakeWarehouse
 
 DAY, NEXT = date(2026, 1, 1), date(2026, 1, 2)
@@ -387,20 +389,20 @@ def on_snowflake(bench: Any) -> bool:
 
 @contextmanager
 def ledger(bench: Any) -> Iterator[tuple[Any, Callable[[str], Any]]]:
-    """The ledger, open for writing, and what runs a statement about its tables."""
+    """What the ledger notes of builds, open for writing, and what runs a statement about its tables."""
     if on_snowflake(bench):
         with bench.warehouse.session() as session, session.transaction():
-            yield SnowflakeLedger(session), session.execute
+            yield SnowflakePublications(session), session.execute
     else:
         with bench.warehouse.lake.catalog.change("test") as change:
-            yield LakeLedger(change.connection), change.connection.execute
+            yield LakePublications(change.connection), change.connection.execute
 
 
 def mark(bench: Any, models: list[str], window: tuple[date, date]) -> None:
     """Note what a publication notes, beside its rows, of models built from everything that is loaded."""
-    latest_load_id = bench.warehouse.latest_load_id()
+    built = Version("", "", bench.warehouse.latest_load_id(), Fingerprint(0, {}, "none"))
     with ledger(bench) as (opened, _):
-        opened.record_build(models, *window, latest_load_id)
+        opened.record_built({Cell(model, day): built for model in models for day in Window(*window).days})
 
 
 def publish(bench: Any, relation: str, select: str) -> None:
@@ -414,4 +416,8 @@ def publish(bench: Any, relation: str, select: str) -> None:
         staged = Path(proposal.environment["LAKE_STAGED"]).joinpath(*relation.split("."), f"event_date={DAY}")
         with duckdb.connect() as engine:
             engine.execute(f"copy ({select}) to '{staged}/rows.parquet' (format parquet)")
-        proposal.publish([name], 0)
+            engine.execute(
+                f"copy (select event_date as _day, count(*) as _rows from ({select}) group by event_date) "
+                f"to '{staged.parent / FILE_NAME}' (format parquet)"
+            )
+        proposal.publish(everything(proposal.fingerprints(), proposal.published({}), 0))

@@ -16,7 +16,7 @@ from ingestion_platform.assets.partition_checks import PartitionCheck
 from ingestion_platform.assets.simulated.expected_statistics import Statistics
 from ingestion_platform.assets.volume import SeparateHits
 from ingestion_platform.dates import ONE_DAY, Window, load_window, today
-from ingestion_platform.resources.warehouse import Reader
+from ingestion_platform.resources.proposals import Reader
 from ingestion_platform.settings import Settings
 from simulations.config import DATES_AFTER, HISTORY_TRACKING_PREFIX
 from simulations.truth import ExpectedDate, expected

@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from ingestion_platform.dates import Window
-from ingestion_platform.resources.warehouse import Reader
+from ingestion_platform.resources.proposals import Reader
 from simulations.config import HISTORY_TRACKING_PREFIX
 from simulations.figures_by_hour import PERIODS, WHOLE_DAY
 from simulations.truth import ExpectedDate

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ingestion_platform.resources.duckdb.held import remove_released
 from ingestion_platform.resources.duckdb.lake import Lake
+from ingestion_platform.resources.duckdb.publications import LakePublications
 from ingestion_platform.resources.duckdb.views import select_files
 from ingestion_platform.resources.lake.catalog import DataFile, NewFile, Table
 from ingestion_platform.resources.lake.housekeeping import delete_scheduled, expire, merge, remove_orphans
@@ -32,7 +34,10 @@ def keep_house(lake: Lake, keep: timedelta, grace: timedelta, now: datetime) -> 
     with lake.engine() as engine:
         merged = merge(lake.catalog, write)
     expired = expire(lake.catalog, keep, now)
+    with lake.catalog.change("versions") as change:
+        LakePublications(change.connection).forget_versions()
     deleted = delete_scheduled(lake.catalog, grace, now)
     orphans, abandoned = remove_orphans(lake.catalog, grace, now), remove_abandoned(lake.folder, grace, now)
-    left = Removed(orphans.files + abandoned.files, orphans.bytes + abandoned.bytes)
+    released = remove_released(lake, grace, now)
+    left = Removed(orphans.files + abandoned.files + released.files, orphans.bytes + abandoned.bytes + released.bytes)
     return Kept(merged, expired, deleted, left)

@@ -23,7 +23,7 @@ from ingestion_platform.resources.duckdb.views import literal
 from ingestion_platform.resources.lake.catalog import Catalog
 from ingestion_platform.resources.lake.contents import NewFile, Table
 from ingestion_platform.resources.lake.workplaces import SPILL, STAGED, workplace
-from ingestion_platform.resources.warehouse import WarehouseError
+from ingestion_platform.resources.proposals import WarehouseError
 
 COPY_OPTIONS = "(format parquet, compression zstd)"
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from ingestion_platform.dates import Window
 from ingestion_platform.resources.archive import ArchiveObject
-from ingestion_platform.resources.duckdb.tables import LEDGER
+from ingestion_platform.resources.duckdb.tables import LEDGER, LEDGER_ADDITIONS
 from ingestion_platform.resources.duckdb.views import show_ledger
 from ingestion_platform.resources.lake.catalog import Catalog
-from ingestion_platform.resources.warehouse import STALE_DATES_SQL, Publication
+from ingestion_platform.resources.warehouse import STALE_DATES_SQL
 
 _KNOWN_ARCHIVE = (
     "select (select max(archive_id) from clickstream_archives), exists (select 1 from clickstream_load_history)"
@@ -33,6 +33,16 @@ class LakeLedger:
         """Create what is missing of the ledger."""
         for statement in LEDGER.split(";"):
             self._connection.execute(statement)
+        for table, column, definition in self.missing_columns():
+            self._connection.execute(f"alter table {table} add column {column} {definition}")
+
+    def missing_columns(self) -> list[tuple[str, str, str]]:
+        """What the ledger of a lake from before lacks: table, column and its definition."""
+        return [
+            (table, column, definition)
+            for table, column, definition in LEDGER_ADDITIONS
+            if not self._run("select 1 from pragma_table_info(?) where name = ?", [table, column])
+        ]
 
     def known_archive(self) -> tuple[str | None, bool]:
         ((archive_id, holds_objects),) = self._run(_KNOWN_ARCHIVE)
@@ -99,34 +109,6 @@ class LakeLedger:
 
     def latest_load_id(self) -> int:
         return int(self._run("select coalesce(max(load_id), 0) from clickstream_event_date_changes")[0][0])
-
-    def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None:
-        self._connection.executemany(
-            "insert or replace into clickstream_build_history values (?, ?, ?)",
-            [(model, f"{day}", latest_load_id) for model in models for day in Window(start, end).days],
-        )
-
-    def record_publication(self, models: Sequence[str], window: Window | None) -> int:
-        """Note that `models` were published for `window`; returns the publication's number."""
-        ((number,),) = self._run("select coalesce(max(publication_id), 0) + 1 from clickstream_publications")
-        bounds: list[str | None] = [f"{bound}" for bound in window] if window is not None else [None, None]
-        self._run(
-            "insert into clickstream_publications values (?, ?, ?, ?, ?)",
-            [number, _now(), json.dumps(list(models)), *bounds],
-        )
-        return int(number)
-
-    def publications(self, limit: int) -> list[Publication]:
-        rows = self._run("select * from clickstream_publications order by publication_id desc limit ?", [limit])
-        return [
-            Publication(
-                number,
-                datetime.fromisoformat(at),
-                tuple(json.loads(models)),
-                Window(date.fromisoformat(start), date.fromisoformat(end)) if start else None,
-            )
-            for number, at, models, start, end in rows
-        ]
 
     def stale_dates(self, models: Sequence[str], start: date, end: date, first: date) -> list[date]:
         # The rule is written once, for DuckDB and Snowflake; SQLite has no intervals.

@@ -29,7 +29,7 @@ from ingestion_platform.resources.lake.contents import NewFile, Snapshot
 from ingestion_platform.resources.ledger import changed_dates, ledger_rows
 from ingestion_platform.resources.line_reader import LINE_SCHEMA, LineStream, unreadable
 from ingestion_platform.resources.load_plan import LoadedObjects, LoadTally, Missing, portions
-from ingestion_platform.resources.warehouse import WarehouseError
+from ingestion_platform.resources.proposals import WarehouseError
 
 # Compressed, a transaction: about 1.3 million hits and half a minute, of which a killed run does again what was not committed.
 _PORTION_BYTES = 256 * 1024 * 1024

@@ -12,7 +12,7 @@ from ingestion_platform.resources.archive import ArchiveObject
 from ingestion_platform.resources.duckdb.current import shows_a_lake
 from ingestion_platform.resources.duckdb.lake import Lake
 from ingestion_platform.resources.duckdb.views import literal
-from ingestion_platform.resources.warehouse import WarehouseError
+from ingestion_platform.resources.proposals import WarehouseError
 
 
 def is_native(path: Path, lake: Lake) -> bool:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 
 from collector.durable import sync_files
-from ingestion_platform.dates import Window
+from ingestion_platform.changes import Cell, Change, Fingerprint, Version
+from ingestion_platform.dates import Window, listed
+from ingestion_platform.resources.duckdb.fingerprints import (
+    ENGINE,
+    FILE_NAME,
+    definition,
+    made_anew,
+    staged_fingerprints,
+)
+from ingestion_platform.resources.duckdb.held import held_folder
 from ingestion_platform.resources.duckdb.lake import Lake
 from ingestion_platform.resources.duckdb.ledger import LakeLedger
+from ingestion_platform.resources.duckdb.publications import LakePublications
+from ingestion_platform.resources.duckdb.publishing import PARTITION_COLUMN, file_of, publish_changes, tables_of
 from ingestion_platform.resources.duckdb.views import (
     published_name,
     read_files,
@@ -22,10 +35,9 @@ from ingestion_platform.resources.duckdb.views import (
     show_published,
     show_views,
 )
-from ingestion_platform.resources.lake.contents import Column, NewFile, Snapshot, Table
-from ingestion_platform.resources.warehouse import Proposal, WarehouseError
-
-PARTITION_COLUMN = "event_date"
+from ingestion_platform.resources.lake.contents import NewFile, Snapshot, Table
+from ingestion_platform.resources.lake.reading import snapshot_of
+from ingestion_platform.resources.proposals import Proposal, PublicationKind, WarehouseError
 
 
 class LakeProposal(Proposal):
@@ -40,6 +52,7 @@ class LakeProposal(Proposal):
         self._window = window
         self._after = after
         self._base = lake.catalog.head()
+        self._compared_with = self._base
         self._views: Mapping[str, str] = {}
         self._held: duckdb.DuckDBPyConnection | None = None
         for relation in models.values():
@@ -83,68 +96,126 @@ class LakeProposal(Proposal):
         # dbt names its database, and a reader's may have any name.
         self._views = {name: sql.replace('"memory".', "") for name, sql in views.items()}
 
-    def publish(self, models: Sequence[str], latest_load_id: int) -> int:
-        tables = self._tables(models)
-        files = {name: self._moved(table) for name, table in tables.items()}
-        sync_files([self._lake.folder / file.path for moved in files.values() for file in moved])
-        said = f"publish {', '.join(models) or 'views'}{f' of {self._window}' if self._window else ''}"
-        with self._lake.catalog.change(said) as change:
-            others = change.published_since(self._base, [table.name for table in tables.values()], self._days)
+    def fingerprints(self) -> dict[Cell, Fingerprint]:
+        with duckdb.connect() as connection:
+            return {
+                Cell(model, day): made
+                for model, relation in self._models.items()
+                for day, made in self._fingerprints(connection, relation).items()
+            }
+
+    def _fingerprints(self, connection: duckdb.DuckDBPyConnection, relation: str) -> dict[date, Fingerprint]:
+        if relation in self._views:
+            return dict.fromkeys(self._days, definition(self._views[relation]))
+        path = self._folder.joinpath(*relation.split("."), FILE_NAME)
+        if not path.exists():
+            raise WarehouseError(f"nothing is staged of {relation}: nothing was published")
+        return staged_fingerprints(connection, path, self._days)
+
+    def published(self, unique_keys: Mapping[str, Sequence[str]]) -> dict[Cell, Version]:
+        if self._window is None:
+            return {}
+        with self._lake.catalog.reading() as connection:
+            ledger, snapshot = LakePublications(connection), snapshot_of(connection)
+            self._compared_with = snapshot.snapshot_id
+            versions = ledger.current(self._models, self._window)
+            rows = {cell: held for cell, held in versions.items() if self._models[cell.model] not in self._views}
+            same = {cell: held for cell, held in rows.items() if held.fingerprint.engine == ENGINE}
+            altered = ledger.altered(same, self._models)
+        versions |= {cell: replace(versions[cell], is_intact=False) for cell in altered}
+        for cell, held in versions.items():
+            relation = self._models[cell.model]
+            if cell not in rows and held.fingerprint.engine != ENGINE and relation in snapshot.views:
+                versions[cell] = replace(held, fingerprint=definition(snapshot.views[relation]))
+        for model, relation in self._models.items():
+            # What another DuckDB has hashed says nothing about what this one does.
+            others = {cell.day for cell in rows.keys() - same.keys() if cell.model == model}
             if others:
-                relation, day = others[0]
-                raise WarehouseError(f"another run published {relation} of {day} meanwhile; run again")
-            for name, table in tables.items():
-                change.define_table(table)
-                change.replace(table.name, self._days, files[name])
-            for name, sql in self._views.items():
-                change.put_view(name, sql)
-            ledger = LakeLedger(change.connection)
-            if self._window is not None:
-                ledger.record_build(list(models), *self._window, latest_load_id)
-            number = ledger.record_publication(list(models), self._window)
-        self._after()
+                made = made_anew(self._lake, snapshot, relation, unique_keys[model], others)
+                versions |= {
+                    Cell(model, day): replace(versions[Cell(model, day)], fingerprint=print_of)
+                    for day, print_of in made.items()
+                }
+        return versions
+
+    def published_relation(self, relation: str) -> str:
+        return published_name(relation)
+
+    def publish(self, changes: Sequence[Change]) -> int | None:
+        written = self._rows_of(changes)
+        tables = tables_of(self._one_file_each([change.cell for change in written]), self._models)
+        files = {
+            change.cell: self._moved(tables[change.cell.model], change.cell.day)
+            for change in written
+            if change.after.fingerprint.rows
+        }
+        sync_files([self._lake.folder / file.path for file in files.values()])
+        about = f"publish {', '.join(sorted(tables)) or 'views'}{f' of {self._window}' if self._window else ''}"
+        with self._lake.catalog.change(about) as change:
+            ledger = LakePublications(change.connection)
+            if self._window is None:
+                for name, sql in self._views.items():
+                    change.put_view(name, sql)
+                number: int | None = ledger.record(PublicationKind.RUN, "", [], change.before + 1)
+                is_news = True
+            else:
+                before = change.connection.total_changes
+                number = publish_changes(change, changes, tables, files, self._views, PublicationKind.RUN)
+                ledger.supersede({known.cell.day for known in changes})
+                is_news = change.connection.total_changes > before
+        if is_news:
+            self._after()
         return number
+
+    def hold(self, changes: Sequence[Change]) -> str:
+        audit_id = uuid4().hex[:8]
+        folder = held_folder(self._lake, audit_id)
+        files = []
+        for change in self._rows_of(changes):
+            relation = self._models[change.cell.model]
+            files.append(file_of(folder, relation, change.cell.day))
+            files[-1].parent.mkdir(parents=True, exist_ok=True)
+            self._path(relation, change.cell.day).replace(files[-1])
+        sync_files(files)
+        with self._lake.catalog.change(f"hold {listed(change.cell.day for change in changes)}") as change_of_ledger:
+            LakePublications(change_of_ledger.connection).hold(audit_id, changes, self._views)
+        self._after()
+        return audit_id
+
+    def _rows_of(self, changes: Iterable[Change]) -> list[Change]:
+        """Those that have rows to show: not what is unchanged, nor views."""
+        return [c for c in changes if c.is_difference and self._models[c.cell.model] not in self._views]
 
     @property
     def _days(self) -> list[date]:
         return self._window.days if self._window is not None else []
 
     def _path(self, relation: str, day: date) -> Path:
-        """Where dbt stages a date of a model; materialization_replace_partitions has the same."""
-        return self._folder.joinpath(*relation.split("."), f"{PARTITION_COLUMN}={day}", "rows.parquet")
+        return file_of(self._folder, relation, day)
 
-    def _tables(self, models: Sequence[str]) -> dict[str, Table]:
-        """The tables with the columns of what was staged."""
-        tables = {}
-        with duckdb.connect() as connection:
-            for name in models:
-                relation = self._models[name]
-                if relation in self._views:
-                    continue
-                source = read_files([self._path(relation, self._days[0])], None)
-                columns = connection.execute(f"describe select * from {source}").fetchall()
-                tables[name] = Table(
-                    relation, tuple(Column(name, kind) for name, kind, *_ in columns), PARTITION_COLUMN
-                )
-        return tables
+    def _one_file_each(self, cells: Iterable[Cell]) -> dict[str, Path]:
+        """By model a file of one of its cells, wherever it lies by now."""
+        found = {}
+        for cell in cells:
+            if cell.model not in found:
+                staged = self._path(self._models[cell.model], cell.day)
+                found[cell.model] = staged if staged.exists() else self._placed(self._models[cell.model], cell.day)
+        return found
 
-    def _moved(self, table: Table) -> list[NewFile]:
-        """The staged files that have rows, moved to where they stay: nobody knows of them yet."""
-        moved = []
-        for day in self._days:
-            staged = self._path(table.name, day)
-            path = self._lake.path(table, day, self._folder.name)
+    def _placed(self, relation: str, day: date) -> Path:
+        return self._lake.path(Table(relation, (), PARTITION_COLUMN), day, self._folder.name)
+
+    def _moved(self, table: Table, day: date) -> NewFile:
+        """A staged file, moved to where it stays: nobody knows of it yet."""
+        staged, path = self._path(table.name, day), self._placed(table.name, day)
+        # It may have been moved for a publication that was refused because others had come first.
+        if staged.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             staged.replace(path)
-            file = self._lake.described(path, table, day)
-            if file.rows:
-                moved.append(file)
-            else:
-                path.unlink()
-        return moved
+        return self._lake.described(path, table, day)
 
     def _show(self, connection: duckdb.DuckDBPyConnection) -> None:
-        snapshot = self._lake.catalog.snapshot(self._base)
+        snapshot = self._lake.catalog.snapshot(self._compared_with)
         show_lake(connection, self._lake, snapshot)
         for relation in self._models.values():
             paths = [path for day in self._days if (path := self._path(relation, day)).exists()]

@@ -105,12 +105,43 @@ create index if not exists clickstream_load_history_by_date on clickstream_load_
 create table if not exists clickstream_archives (archive_id text not null);
 create table if not exists clickstream_event_date_changes (event_date text primary key, load_id integer not null);
 create table if not exists clickstream_build_history (
-    model text not null, event_date text not null, load_id integer not null, primary key (model, event_date)
+    model text not null, event_date text not null, load_id integer not null, code_version text not null default '',
+    inputs text not null default '', publication_id integer not null default 0, primary key (model, event_date)
 );
 create table if not exists clickstream_publications (
-    publication_id integer primary key, published_at text not null, models text not null, start_date text, end_date text
+    publication_id integer primary key, published_at text not null, models text not null, start_date text, end_date text,
+    kind text not null default 'run', about text not null default '', snapshot_id integer not null default 0
 );
+create table if not exists clickstream_versions (
+    publication_id integer not null, model text not null, event_date text not null, load_id integer not null,
+    code_version text not null, inputs text not null, row_count integer not null, engine text not null, digests text not null,
+    primary key (model, event_date, publication_id)
+) without rowid;
+create index if not exists clickstream_versions_by_publication on clickstream_versions (publication_id);
+create table if not exists clickstream_audits (
+    audit_id text not null, created_at text not null, event_date text not null, model text not null, state text not null,
+    reason text not null, decision text not null, changed_columns text not null, load_id integer not null,
+    code_version text not null, inputs text not null, row_count integer not null, engine text not null, digests text not null,
+    before_publication integer, primary key (audit_id, event_date, model)
+) without rowid;
+create table if not exists clickstream_audit_views (
+    audit_id text not null, name text not null, sql text not null, primary key (audit_id, name)
+) without rowid;
+create table if not exists clickstream_approvals (
+    model text not null, code_version text not null, audit_id text not null, approved_at text not null,
+    primary key (model, code_version)
+) without rowid;
 """
+
+# Columns that the ledger of a lake from before may lack: ALTER TABLE adds them.
+LEDGER_ADDITIONS = (
+    ("clickstream_build_history", "code_version", "text not null default ''"),
+    ("clickstream_build_history", "inputs", "text not null default ''"),
+    ("clickstream_build_history", "publication_id", "integer not null default 0"),
+    ("clickstream_publications", "kind", "text not null default 'run'"),
+    ("clickstream_publications", "about", "text not null default ''"),
+    ("clickstream_publications", "snapshot_id", "integer not null default 0"),
+)
 
 LEDGER_VIEWS = {
     "load_history": (
@@ -119,10 +150,18 @@ LEDGER_VIEWS = {
     ),
     "archives": "select archive_id",
     "event_date_changes": "select event_date::date as event_date, load_id",
-    "build_history": "select model, event_date::date as event_date, load_id",
+    "build_history": "select model, event_date::date as event_date, load_id, code_version, inputs, publication_id",
     "publications": (
         "select publication_id, published_at::timestamp as published_at, cast(models::json as varchar[]) as models, "
-        "start_date::date as start_date, end_date::date as end_date"
+        "start_date::date as start_date, end_date::date as end_date, kind, about"
     ),
+    "versions": (
+        "select publication_id, model, event_date::date as event_date, load_id, code_version, inputs, row_count"
+    ),
+    "audits": (
+        "select audit_id, created_at::timestamp as created_at, event_date::date as event_date, model, state, reason, decision, "
+        "cast(changed_columns::json as varchar[]) as changed_columns, load_id, code_version, inputs, row_count, before_publication"
+    ),
+    "approvals": "select model, code_version, audit_id, approved_at::timestamp as approved_at",
 }
 """How readers see the ledger: a table of RAW by name, and what makes its columns of SQLite's."""

@@ -12,12 +12,20 @@ import pyarrow as pa
 
 from ingestion_platform.resources.duckdb.tables import LEDGER_VIEWS
 from ingestion_platform.resources.lake.contents import Column, DataFile, Snapshot, Table
-from ingestion_platform.resources.warehouse import WarehouseError
+from ingestion_platform.resources.proposals import WarehouseError
 
 PUBLISHED_SCHEMA = "published"
 """Where a run finds what is published of the tables that it replaces: published.events__logs beside events.logs."""
 
-_WHOLE_NUMBERS = {"load_id", "size_bytes", "row_count", "bad_lines", "publication_id"}
+_WHOLE_NUMBERS = {
+    "load_id",
+    "size_bytes",
+    "row_count",
+    "bad_lines",
+    "publication_id",
+    "snapshot_id",
+    "before_publication",
+}
 
 
 def literal(text: object) -> str:

@@ -17,27 +17,23 @@ from ingestion_platform.dates import Window
 from ingestion_platform.resources.archive import Archive
 from ingestion_platform.resources.duckdb.current import is_current, write_current
 from ingestion_platform.resources.duckdb.export import date_writer
+from ingestion_platform.resources.duckdb.held import discard_held, publish_held, roll_back
 from ingestion_platform.resources.duckdb.housekeeping import Kept, keep_house
 from ingestion_platform.resources.duckdb.lake import MEMORY_LIMIT, Lake
 from ingestion_platform.resources.duckdb.ledger import LakeLedger, ReadingLedger
 from ingestion_platform.resources.duckdb.load import Load
 from ingestion_platform.resources.duckdb.native import refuse_native
 from ingestion_platform.resources.duckdb.proposal import LakeProposal
+from ingestion_platform.resources.duckdb.publications import LakePublications
 from ingestion_platform.resources.duckdb.tables import BAD_LINES, RAW_LOGS, USER_AGENTS
 from ingestion_platform.resources.duckdb.user_agents import LakeUserAgents
 from ingestion_platform.resources.duckdb.views import literal, show_tables
 from ingestion_platform.resources.ledger import loadable
 from ingestion_platform.resources.load_plan import LoadTally, missing_objects
 from ingestion_platform.resources.parsed_agents import parse_missing
+from ingestion_platform.resources.proposals import HeldAudit, Proposal, Publication, WarehouseError
 from ingestion_platform.resources.published_files import export
-from ingestion_platform.resources.warehouse import (
-    DayLoad,
-    Progress,
-    Proposal,
-    Publication,
-    Warehouse,
-    WarehouseError,
-)
+from ingestion_platform.resources.warehouse import DayLoad, Progress, Warehouse
 
 
 class DuckDBWarehouse(Warehouse):
@@ -60,10 +56,12 @@ class DuckDBWarehouse(Warehouse):
         refuse_native(self.path, lake)
         lake.catalog.create()
         with lake.catalog.change("tables") as change:
-            LakeLedger(change.connection).create_tables()
+            ledger = LakeLedger(change.connection)
+            is_older = bool(ledger.missing_columns())
+            ledger.create_tables()
             for table in (RAW_LOGS, BAD_LINES, USER_AGENTS):
                 change.define_table(table)
-        if not self.path.exists():
+        if is_older or not self.path.exists():
             self._refresh()
         self._made = True
 
@@ -98,7 +96,7 @@ class DuckDBWarehouse(Warehouse):
                 with lake.engine() as engine:
                     Load(lake, engine, archive, tally, one_more).run(missing, whole=full_reload is not None)
             finally:
-                self._refresh()
+                self._show_newest(bool(missing.add or missing.remove))
         with self._ledger() as now:
             return tally.days(start, end, now.totals(start, end))
 
@@ -107,7 +105,7 @@ class DuckDBWarehouse(Warehouse):
         with lake.lock("load"), lake.engine() as engine:
             show_tables(engine, lake.catalog.snapshot(), lake.folder)
             counts = parse_missing(LakeUserAgents(lake, engine), start, end)
-        self._refresh()
+        self._show_newest(counts["parsed"] > 0)
         return counts
 
     @contextmanager
@@ -124,8 +122,37 @@ class DuckDBWarehouse(Warehouse):
             self._refresh()
 
     def publications(self, limit: int = 20) -> list[Publication]:
-        with self._ledger() as ledger:
-            return ledger.publications(limit)
+        with self._publications() as known:
+            return known.publications(limit)
+
+    def audits(self, limit: int = 20) -> list[HeldAudit]:
+        with self._publications() as known:
+            return known.audits(limit)
+
+    def approvals(self) -> set[tuple[str, str]]:
+        with self._publications() as known:
+            return known.approvals()
+
+    def publish_held(self, audit_id: str, dates: Collection[date] = ()) -> int | None:
+        self._demand()
+        try:
+            return publish_held(self.lake, audit_id, dates)
+        finally:
+            self._refresh()
+
+    def discard_held(self, audit_id: str, dates: Collection[date] = ()) -> list[date]:
+        self._demand()
+        try:
+            return discard_held(self.lake, audit_id, dates)
+        finally:
+            self._refresh()
+
+    def roll_back(self, number: int) -> int | None:
+        self._demand()
+        try:
+            return roll_back(self.lake, number)
+        finally:
+            self._refresh()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -155,6 +182,12 @@ class DuckDBWarehouse(Warehouse):
             yield LakeLedger(connection)
 
     @contextmanager
+    def _publications(self) -> Iterator[LakePublications]:
+        self._demand()
+        with self.lake.catalog.reading() as connection:
+            yield LakePublications(connection)
+
+    @contextmanager
     def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """What a user opens, mended where it is missing, was moved or was left behind by a run that was killed."""
         self._demand()
@@ -176,6 +209,14 @@ class DuckDBWarehouse(Warehouse):
         except duckdb.Error as error:
             raise WarehouseError(f"cannot open {self.path}: {f'{error}'.splitlines()[0]}") from error
 
+    def _show_newest(self, is_news: bool) -> None:
+        """Where there is no news, the file is written only if a run that was killed left it behind."""
+        if is_news:
+            self._refresh()
+        else:
+            with self._opened():
+                pass
+
     def _refresh(self) -> None:
         write_current(self.lake, self.path)
 
@@ -185,3 +226,8 @@ class DuckDBWarehouse(Warehouse):
             raise WarehouseError(
                 f"there is no warehouse at {self.path} yet; materialize raw/logs first (make demo does)"
             )
+        if not self._made:
+            with self.lake.catalog.reading() as connection:
+                is_older = bool(LakeLedger(connection).missing_columns())
+            if is_older:
+                self.create_tables()

@@ -25,22 +25,6 @@ _OF_NO_DAY = """
     from ducklake_data_file
     where table_id = ? and end_snapshot is null and partition_id is null
 """
-_CHANGED = f"""
-    with merged as (select snapshot_id from ducklake_snapshot_changes where changes_made like '{_MERGED}:%'),
-    files as (
-        select data_file_id, table_id, begin_snapshot as snapshot_id
-        from ducklake_data_file
-        where begin_snapshot > :since and begin_snapshot <= :before
-        union all
-        select data_file_id, table_id, end_snapshot
-        from ducklake_data_file
-        where end_snapshot > :since and end_snapshot <= :before
-    )
-    select distinct f.table_id, p.partition_value
-    from files as f
-    join ducklake_file_partition_value as p using (data_file_id)
-    where f.snapshot_id not in merged
-"""
 _FILE = "insert into ducklake_data_file values (?, ?, ?, null, null, ?, 1, 'parquet', ?, ?, ?, ?, ?, null, ?, null)"
 _COUNT = """
     update ducklake_table_stats
@@ -128,24 +112,6 @@ class Change:
         self._draft.made(f"{_MERGED}:{table_id}")
         self.connection.execute(_COUNT, {"table_id": table_id})
         return True
-
-    def published_since(
-        self, snapshot_id: int, relations: Collection[str], days: Collection[date]
-    ) -> list[tuple[str, date]]:
-        """Which of these relations' dates got or lost a file after `snapshot_id` by others, by relation and date; merging does not count.
-
-        All of them where that snapshot is not kept any more, since what it had may have been forgotten.
-        """
-        kept = self.connection.execute(
-            "select 1 from ducklake_snapshot where snapshot_id = ?", [snapshot_id]
-        ).fetchone()
-        if not kept:
-            return [(relation, day) for relation in sorted(relations) for day in sorted(days)]
-        names = {definitions.table_id_of(self._draft, relation): relation for relation in relations}
-        rows = self.connection.execute(_CHANGED, {"since": snapshot_id, "before": self.before})
-        cells = {(names[table_id], date.fromisoformat(value)) for table_id, value in rows if table_id in names}
-        wanted = set(days)
-        return sorted(cell for cell in cells if cell[1] in wanted)
 
     def _table_id(self, relation: str) -> int:
         table_id = definitions.table_id_of(self._draft, relation)

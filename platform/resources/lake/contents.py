@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from ingestion_platform.resources.warehouse import WarehouseError
+from ingestion_platform.resources.proposals import WarehouseError
 
 
 class CatalogError(WarehouseError):

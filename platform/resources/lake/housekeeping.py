@@ -17,7 +17,7 @@ from pathlib import Path
 from ingestion_platform.resources.lake.catalog import Catalog
 from ingestion_platform.resources.lake.contents import CatalogError, DataFile, NewFile, Table
 from ingestion_platform.resources.lake.schema import time_text
-from ingestion_platform.resources.lake.workplaces import WORKPLACES, Removed, untouched_since
+from ingestion_platform.resources.lake.workplaces import NOT_DATA, Removed, untouched_since
 
 SMALL_BYTES = 32 << 20
 """A file below this is merged with others of its date; a reader opens one above it for its bytes' sake anyway."""
@@ -156,10 +156,10 @@ def _merge(catalog: Catalog, write: Writer, table: Table, files: Sequence[DataFi
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files below the lake's folder but those that processes are at work on; those in it are the catalog's own and locks."""
+    """All files below the lake's folder but those that processes are at work on, or that are held; those in it are the catalog's own and locks."""
     for found, folders, names in os.walk(folder):
         if Path(found) == folder:
-            folders[:] = [name for name in folders if name not in WORKPLACES]
+            folders[:] = [name for name in folders if name not in NOT_DATA]
             continue
         yield from (Path(found, name) for name in names)
 

@@ -17,6 +17,10 @@ from typing import NamedTuple
 STAGED = "staged"
 SPILL = "spill"
 WORKPLACES = (STAGED, SPILL)
+HELD = "held"
+"""What a run staged and a person has to decide about; it stays until they do."""
+
+NOT_DATA = (*WORKPLACES, HELD)
 """Folders of folders, below the lake's; its catalog knows nothing of what is in them."""
 
 

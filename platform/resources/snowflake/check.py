@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ingestion_platform.resources.proposals import WarehouseError
 from ingestion_platform.resources.snowflake.connection import connection, explain, read_access
-from ingestion_platform.resources.warehouse import WarehouseError
 
 # Someone waits for the answer; an account that cannot be reached is tried for a minute otherwise.
 _LOGIN_SECONDS = 10

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingestion_platform.resources.warehouse import WarehouseError
+from ingestion_platform.resources.proposals import WarehouseError
 from ingestion_platform.settings import Environment
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ingestion_platform.dates import Window
 from ingestion_platform.resources.archive import ArchiveObject
 from ingestion_platform.resources.snowflake import sql
 from ingestion_platform.resources.snowflake.session import Session, chunks
-from ingestion_platform.resources.warehouse import STALE_DATES_SQL, Publication
+from ingestion_platform.resources.warehouse import STALE_DATES_SQL
 
 # A pipe that has not taken an object after so long will not.
 _RECENT = timedelta(days=2)
@@ -40,6 +40,10 @@ class SnowflakeLedger:
                 self._session.execute(statement)
                 if name == "raw.load_counter":
                     self._session.run("start_counter")
+        columns = {(table, column) for table, column in self._session.run("existing_columns")}
+        for added, statement in sql.additions().items():
+            if added not in columns:
+                self._session.execute(statement)
 
     def known_archive(self) -> tuple[str | None, bool]:
         return self._session.run("known_archive")[0][0], bool(self._session.run("holds_objects")[0][0])
@@ -88,41 +92,6 @@ class SnowflakeLedger:
 
     def latest_load_id(self) -> int:
         return int(self._session.run("latest_load_id")[0][0])
-
-    def lock(self) -> None:
-        """Wait until whoever else writes what two runs may write has ended, and hold others up until this transaction has."""
-        self._session.run("next_load_id")
-
-    def record_build(self, models: Sequence[str], start: date, end: date, latest_load_id: int) -> None:
-        """Within a transaction that has the lock."""
-        names = sql.as_json(models)
-        self._session.run("forget_builds", start, end, names)
-        self._session.run("note_builds", latest_load_id, names, sql.as_json(Window(start, end).days))
-
-    def record_publication(self, models: Sequence[str], window: Window | None) -> int:
-        """Within a transaction that has the lock, so that numbers have the order of commits; returns the publication's number."""
-        now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
-        self._session.run("note_publication", now, sql.as_json(models), *(window or (None, None)))
-        return self.latest_publication()
-
-    def latest_publication(self) -> int:
-        """The newest publication's number, 0 when there was none."""
-        return int(self._session.run("latest_publication")[0][0])
-
-    def publications(self, limit: int) -> list[Publication]:
-        return [
-            Publication(int(number), at, tuple(json.loads(models)), Window(start, end) if start else None)
-            for number, at, models, start, end in self._session.run("publications", limit)
-        ]
-
-    def published_since(self, base: int, models: Sequence[str], window: Window) -> list[tuple[str, date]]:
-        """Which of `models` publications after number `base` have replaced dates of `window` of, each with the first such date."""
-        return [
-            (model, max(start, window.start))
-            for published, start in self._session.run("published_since", base, window.end, window.start)
-            for model in json.loads(published)
-            if model in models
-        ]
 
     def stale_dates(self, models: Sequence[str], start: date, end: date, first: date) -> list[date]:
         unfold = "select value::varchar{cast} as {name} from table(flatten(input => parse_json(?)))"

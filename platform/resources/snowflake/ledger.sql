@@ -3,6 +3,9 @@
 -- name: existing_tables
 select lower(table_schema || '.' || table_name) from information_schema.tables where table_schema in ('RAW', 'EVENTS');
 
+-- name: existing_columns
+select lower(table_schema || '.' || table_name), lower(column_name) from information_schema.columns where table_schema = 'RAW';
+
 -- name: existing_schemas
 select lower(schema_name) from information_schema.schemata;
 
@@ -92,13 +95,3 @@ select value::varchar::date, cast(? as number) from table(flatten(input => parse
 
 -- name: latest_load_id
 select coalesce(max(load_id), 0) from raw.event_date_changes;
-
--- name: forget_builds
-delete from raw.build_history
-where event_date >= ? and event_date < ?
-    and model in (select value::varchar from table(flatten(input => parse_json(?))));
-
--- name: note_builds
-insert into raw.build_history (model, event_date, load_id)
-select m.value::varchar, d.value::varchar::date, cast(? as number)
-from table(flatten(input => parse_json(?))) as m, table(flatten(input => parse_json(?))) as d;

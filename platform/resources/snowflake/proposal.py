@@ -1,59 +1,40 @@
-"""A run's proposal on Snowflake: staged in the schema STAGED, published by one transaction that only moves rows.
+"""A run's proposal on Snowflake: staged in the schema STAGED, compared by fingerprints, published by one transaction that only moves rows.
 
 In: what dbt staged under the proposal's token (dbt_models/macros/proposal.sql says which relations). Out: the models' tables with the
-dates replaced, the ledger's marks and a row of RAW.PUBLICATIONS, all visible at once or not at all.
-
-DDL commits by itself on Snowflake, so the transaction holds none: tables, columns and views are defined just before it, empty. Then
-publications take the lock of the ledger's writers and hold it until they commit: two of them that replace dates of the same tables take
-turns in moving rows, which is short, and never in computing them.
-
-A token begins with the second in which it was made, so that what a killed run left is known by its name.
+changed dates replaced, the ledger's marks and a row of RAW.PUBLICATIONS, all visible at once or not at all; or an audit that holds them.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from ingestion_platform.changes import Cell, Change, Fingerprint, Version
 from ingestion_platform.dates import Window
-from ingestion_platform.resources.snowflake.ledger import SnowflakeLedger
+from ingestion_platform.resources.proposals import Proposal, PublicationKind
+from ingestion_platform.resources.snowflake.fingerprints import ENGINE, published_fingerprints, staged_fingerprints
+from ingestion_platform.resources.snowflake.publications import SnowflakePublications
+from ingestion_platform.resources.snowflake.publishing import Publishing
 from ingestion_platform.resources.snowflake.session import Session
-from ingestion_platform.resources.warehouse import Proposal, WarehouseError
+from ingestion_platform.resources.snowflake.staged import Staged, columns_of, new_token
 
 if TYPE_CHECKING:
     from ingestion_platform.resources.snowflake.warehouse import SnowflakeWarehouse
 
-ABANDONED_AFTER = timedelta(days=1)
-"""No run takes that long: what is older belongs to none."""
-
-_STAGED = re.compile(r"\w+__([0-9a-f]{16})(?:_whole)?")
-
-
-class _Definition(NamedTuple):
-    """What a published relation, a `kind` of "table" or "view", needs before rows are moved into it."""
-
-    kind: str
-    statements: list[str]
-
 
 class SnowflakeProposal(Proposal):
-    """The dates of `window` that one run builds of `models` (name -> relation, "logs" -> "events.logs"), begun when `base`
-    was the newest publication."""
+    """The dates of `window` that one run builds of `models` (name -> relation, "logs" -> "events.logs")."""
 
-    def __init__(
-        self, warehouse: SnowflakeWarehouse, models: Mapping[str, str], window: Window | None, base: int
-    ) -> None:
+    def __init__(self, warehouse: SnowflakeWarehouse, models: Mapping[str, str], window: Window | None) -> None:
         self._warehouse = warehouse
         self._models = models
         self._window = window
-        self._base = base
-        self._token = f"{int(datetime.now(UTC).timestamp()):08x}{uuid4().hex[:8]}"
-        self._noted = f"staged.definitions__{self._token}"
+        self._token = new_token()
         self._names = {relation.lower(): name for name, relation in models.items()}
         self._published = re.compile(rf"\b(?:{'|'.join(map(re.escape, self._names))})\b", re.IGNORECASE)
 
@@ -71,77 +52,70 @@ class SnowflakeProposal(Proposal):
     def stale_dates(self, models: Sequence[str], start: date, end: date, first: date = date.min) -> list[date]:
         return self._warehouse.stale_dates(models, start, end, first)
 
-    def publish(self, models: Sequence[str], latest_load_id: int) -> int:
+    def fingerprints(self) -> dict[Cell, Fingerprint]:
+        if self._window is None or not self._models:
+            return {}
         with self._warehouse.session() as session:
-            noted = self._definitions(session)
-            if absent := [name for name in models if name not in noted]:
-                raise WarehouseError(f"nothing is staged of {', '.join(absent)}: nothing was published")
-            for name in sorted(models, key=lambda name: noted[name].kind):
-                for statement in noted[name].statements:
-                    session.execute(statement)
-            columns = self._columns(session)
-            ledger = SnowflakeLedger(session)
+            return staged_fingerprints(Staged(session, self._token), self._models, self._window.days)
+
+    def published(self, unique_keys: Mapping[str, Sequence[str]]) -> dict[Cell, Version]:
+        if self._window is None:
+            return {}
+        with self._warehouse.session() as session:
+            versions = SnowflakePublications(session).current(self._models, self._window)
+            staged = Staged(session, self._token)
+            for model, relation in self._models.items():
+                # What was published before there were fingerprints, or taken back.
+                others = [c.day for c, v in versions.items() if c.model == model and v.fingerprint.engine != ENGINE]
+                if others and staged.definition(model).kind == "table":
+                    held, columns = columns_of(session, [relation])[relation], staged.columns[model]
+                    made = published_fingerprints(
+                        session,
+                        relation,
+                        unique_keys[model],
+                        [name for name in columns if name in held],
+                        [name for name in held if name not in columns],
+                        others,
+                    )
+                    for day in others:
+                        versions[Cell(model, day)] = replace(versions[Cell(model, day)], fingerprint=made[day])
+        return versions
+
+    def published_relation(self, relation: str) -> str:
+        # In quotes, it is not taken for what the proposal stages under that name.
+        return ".".join(f'"{part.upper()}"' for part in relation.split("."))
+
+    def publish(self, changes: Sequence[Change]) -> int | None:
+        with self._warehouse.session() as session:
+            ledger = SnowflakePublications(session)
+            publishing = Publishing(session, Staged(session, self._token), changes)
             with session.transaction():
                 ledger.lock()
-                if self._window is not None:
-                    # What was checked is what is replaced.
-                    for name, day in ledger.published_since(self._base, models, self._window):
-                        raise WarehouseError(
-                            f"another run published {self._models[name]} of {day} meanwhile; run again"
-                        )
-                    for name in models:
-                        if noted[name].kind == "table":
-                            self._move(session, name, ", ".join(columns[name]), self._window)
-                    ledger.record_build(models, *self._window, latest_load_id)
-                return ledger.record_publication(models, self._window)
+                if self._window is None:
+                    # Of views that dbt has written; there are no rows of theirs to move.
+                    return ledger.record(PublicationKind.RUN, "", [])
+                number = publishing.publish(PublicationKind.RUN)
+                ledger.supersede({change.cell.day for change in changes})
+        return number
+
+    def hold(self, changes: Sequence[Change]) -> str:
+        audit_id = uuid4().hex[:8]
+        with self._warehouse.session() as session, session.transaction():
+            ledger = SnowflakePublications(session)
+            ledger.lock()
+            ledger.hold(audit_id, self._token, changes)
+        return audit_id
 
     def begin(self, session: Session) -> None:
-        """Make the table of statements that dbt notes; see the top of dbt_models/macros/proposal.sql."""
-        session.execute(
-            f"create transient table {self._noted} (kind varchar, model varchar, position number, statement varchar)"
-        )
+        """Make the tables of what dbt notes; see the top of dbt_models/macros/proposal.sql."""
+        Staged(session, self._token).begin()
 
     def discard(self) -> None:
-        """Drop what is staged, published or not."""
+        """Drop what is staged, published or not, unless it is held."""
         with self._warehouse.session() as session:
-            _drop(session, lambda token: token == self._token)
+            Staged(session, self._token).drop()
 
     def _as_proposed(self, sql: str) -> str:
         if not self._models:
             return sql
         return self._published.sub(lambda found: f"staged.{self._names[found[0].lower()]}__{self._token}_whole", sql)
-
-    def _definitions(self, session: Session) -> dict[str, _Definition]:
-        """What dbt noted, by model."""
-        noted: dict[str, _Definition] = {}
-        if self._models:
-            rows = session.execute(f"select kind, model, statement from {self._noted} order by model, position")
-            for kind, model, statement in rows:
-                noted.setdefault(model, _Definition(kind, [])).statements.append(statement)
-        return noted
-
-    def _columns(self, session: Session) -> dict[str, list[str]]:
-        """The columns of what is staged, by model."""
-        columns: dict[str, list[str]] = defaultdict(list)
-        for relation, column in session.run("staged_columns"):
-            model, _, token = relation.lower().rpartition("__")
-            if token == self._token:
-                columns[model].append(column)
-        return columns
-
-    def _move(self, session: Session, name: str, columns: str, window: Window) -> None:
-        relation = self._models[name]
-        session.execute(f"delete from {relation} where event_date >= ? and event_date < ?", window)
-        session.execute(f"insert into {relation} ({columns}) select {columns} from staged.{name}__{self._token}")
-
-
-def discard_abandoned(session: Session) -> None:
-    """Drop what runs left that were killed."""
-    oldest = int((datetime.now(UTC) - ABANDONED_AFTER).timestamp())
-    _drop(session, lambda token: int(token[:8], 16) < oldest)
-
-
-def _drop(session: Session, whose: Callable[[str], bool]) -> None:
-    for kind, name in session.run("staged_objects"):
-        if (staged := _STAGED.fullmatch(name.lower())) and whose(staged[1]):
-            session.execute(f"drop {kind} if exists staged.{name}")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from ingestion_platform.resources.proposals import WarehouseError
 from ingestion_platform.resources.snowflake import sql
 from ingestion_platform.resources.transaction import transaction
-from ingestion_platform.resources.warehouse import WarehouseError
 
 _ROWS_PER_STATEMENT = 5000
 

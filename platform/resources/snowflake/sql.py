@@ -4,7 +4,9 @@ tables.sql        what RAW and EVENTS.USER_AGENTS consist of; infra/ reads it an
 copy_logs.sql     the COPY; infra/ reads it, and its pipe runs the same SELECT
 ledger.sql        what ledger.py runs, each statement under its name
 load.sql          the same for load.py
-publication.sql   the same for proposal.py and what ledger.py knows of publications
+publication.sql   the same for what is staged and published (staged.py, publications.py, held.py)
+versions.sql      the same for what was built, and versions (publications.py)
+audits.sql        the same for what is held, and approvals (publications.py)
 user_agents.sql   the same for user_agents.py
 """
 
@@ -33,9 +35,18 @@ def tables() -> dict[str, str]:
 
 
 @cache
+def additions() -> dict[tuple[str, str], str]:
+    """ALTER TABLE statements by table and column, for what a table from before lacks."""
+    text = _without_comments((_FOLDER / "tables.sql").read_text())
+    found = re.finditer(r"alter table (\S+) add column if not exists (\S+) [^;]+", text)
+    return {(match[1], match[2]): match[0] for match in found}
+
+
+@cache
 def statements() -> dict[str, str]:
     """The named statements of all files, by name."""
-    files = "".join((_FOLDER / f"{name}.sql").read_text() for name in ("ledger", "load", "publication", "user_agents"))
+    names = ("ledger", "load", "publication", "versions", "audits", "user_agents")
+    files = "".join((_FOLDER / f"{name}.sql").read_text() for name in names)
     parts = re.split(r"^-- name: (\w+)$", files, flags=re.M)[1:]
     return {
         name: _without_comments(text).strip().rstrip(";") for name, text in zip(parts[::2], parts[1::2], strict=True)

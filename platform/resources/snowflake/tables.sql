@@ -45,15 +45,75 @@ create table if not exists raw.archives (archive_id varchar);
 
 create table if not exists raw.event_date_changes (event_date date, load_id number);
 
-create table if not exists raw.build_history (model varchar, event_date date, load_id number);
+create table if not exists raw.build_history (
+    model varchar,
+    event_date date,
+    load_id number,
+    code_version varchar,
+    inputs varchar,
+    publication_id number
+);
 
--- One row a publication: what a run made public of the event dates [start_date, end_date), all at once. `models` is a list of names.
+-- A warehouse from before has these tables without their last columns. NULL counts as what there was before: no code version, a run.
+alter table raw.build_history add column if not exists code_version varchar;
+alter table raw.build_history add column if not exists inputs varchar;
+alter table raw.build_history add column if not exists publication_id number;
+
+-- One row a publication: what was made public of the event dates [start_date, end_date), all at once. `models` is a list of names;
+-- `rows_kept` says whether the rows that it replaced are still in the models' history tables (history.py).
 create table if not exists raw.publications (
     publication_id number,
     published_at timestamp_ntz,
     models variant,
     start_date date,
-    end_date date
+    end_date date,
+    kind varchar,
+    about varchar,
+    rows_kept boolean
+);
+
+alter table raw.publications add column if not exists kind varchar;
+alter table raw.publications add column if not exists about varchar;
+alter table raw.publications add column if not exists rows_kept boolean;
+
+-- What a publication made of a model's date. `digests` is JSON, by column.
+create table if not exists raw.versions (
+    publication_id number,
+    model varchar,
+    event_date date,
+    load_id number,
+    code_version varchar,
+    inputs varchar,
+    row_count number,
+    engine varchar,
+    digests varchar
+);
+
+-- What waits for a person, or did. `token` is the one under which its rows are staged.
+create table if not exists raw.audits (
+    audit_id varchar,
+    token varchar,
+    created_at timestamp_ntz,
+    event_date date,
+    model varchar,
+    state varchar,
+    reason varchar,
+    decision varchar,
+    changed_columns variant,
+    load_id number,
+    code_version varchar,
+    inputs varchar,
+    row_count number,
+    engine varchar,
+    digests varchar,
+    before_publication number
+);
+
+create table if not exists raw.approvals (
+    model varchar,
+    code_version varchar,
+    audit_id varchar,
+    approved_at timestamp_ntz
 );
 
 -- One row. A load takes its number by an UPDATE, whose lock makes loads commit in the order of their numbers.

@@ -13,15 +13,20 @@ from ingestion_platform.resources.archive import Archive
 from ingestion_platform.resources.ledger import loadable, stopped_dates
 from ingestion_platform.resources.load_plan import LoadTally, missing_objects
 from ingestion_platform.resources.parsed_agents import parse_missing
+from ingestion_platform.resources.proposals import HeldAudit, Publication, WarehouseError
 from ingestion_platform.resources.published_files import export
 from ingestion_platform.resources.snowflake.connection import SnowflakeAccess, connection, read_access
 from ingestion_platform.resources.snowflake.export import date_writer
+from ingestion_platform.resources.snowflake.held import discard_held, publish_held, roll_back
+from ingestion_platform.resources.snowflake.history import drop_before
 from ingestion_platform.resources.snowflake.ledger import SnowflakeLedger
 from ingestion_platform.resources.snowflake.load import Load, with_row_count_mismatches
-from ingestion_platform.resources.snowflake.proposal import SnowflakeProposal, discard_abandoned
+from ingestion_platform.resources.snowflake.proposal import SnowflakeProposal
+from ingestion_platform.resources.snowflake.publications import SnowflakePublications
 from ingestion_platform.resources.snowflake.session import Session
+from ingestion_platform.resources.snowflake.staged import drop_abandoned
 from ingestion_platform.resources.snowflake.user_agents import SnowflakeUserAgents
-from ingestion_platform.resources.warehouse import DayLoad, Progress, Publication, Warehouse, WarehouseError
+from ingestion_platform.resources.warehouse import DayLoad, Progress, Warehouse
 from ingestion_platform.settings import Environment
 
 PIPE_GRACE = timedelta(minutes=30)
@@ -31,19 +36,28 @@ PIPE_GRACE = timedelta(minutes=30)
 class SnowflakeWarehouse(Warehouse):
     """A warehouse on Snowflake. Each call signs in and out.
 
-    `environ` is read when a call connects, not before. `pipe_grace` is zero where no pipe loads beside it.
+    `environ` is read when a call connects, not before. `pipe_grace` is zero where no pipe loads beside it. What a publication replaced
+    can be taken back for `keep_versions`.
     """
 
-    def __init__(self, environ: Mapping[str, str], pipe_grace: timedelta = timedelta(0)) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        pipe_grace: timedelta = timedelta(0),
+        keep_versions: timedelta = timedelta(days=7),
+    ) -> None:
         self._environ = environ
         self._pipe_grace = pipe_grace
+        self._keep_versions = keep_versions
         self._held: Session | None = None
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> SnowflakeWarehouse:
+    def from_environment(
+        cls, environ: Mapping[str, str], keep_versions: timedelta = timedelta(days=7)
+    ) -> SnowflakeWarehouse:
         """The warehouse that the environment describes; beside a pipe in production, alone in the emulator."""
         emulated = environ.get("INGEST_ENV") == Environment.EMULATED
-        return cls(environ, timedelta(0) if emulated else PIPE_GRACE)
+        return cls(environ, timedelta(0) if emulated else PIPE_GRACE, keep_versions)
 
     @property
     def access(self) -> SnowflakeAccess:
@@ -91,8 +105,9 @@ class SnowflakeWarehouse(Warehouse):
     @contextmanager
     def propose(self, models: Mapping[str, str], window: Window | None) -> Iterator[SnowflakeProposal]:
         with self.session() as session:
-            discard_abandoned(session)
-            proposal = SnowflakeProposal(self, models, window, SnowflakeLedger(session).latest_publication())
+            drop_abandoned(session)
+            drop_before(session, datetime.now(UTC) - self._keep_versions)
+            proposal = SnowflakeProposal(self, models, window)
             proposal.begin(session)
         try:
             yield proposal
@@ -102,11 +117,34 @@ class SnowflakeWarehouse(Warehouse):
                 proposal.discard()
 
     def publications(self, limit: int = 20) -> list[Publication]:
-        with self._ledger() as ledger:
-            return ledger.publications(limit)
+        with self._complete() as session:
+            return SnowflakePublications(session).publications(limit)
+
+    def audits(self, limit: int = 20) -> list[HeldAudit]:
+        with self._complete() as session:
+            return SnowflakePublications(session).audits(limit)
+
+    def approvals(self) -> set[tuple[str, str]]:
+        with self._complete() as session:
+            return SnowflakePublications(session).approvals()
+
+    def publish_held(self, audit_id: str, dates: Collection[date] = ()) -> int | None:
+        with self._complete() as session:
+            return publish_held(session, audit_id, dates)
+
+    def discard_held(self, audit_id: str, dates: Collection[date] = ()) -> list[date]:
+        with self._complete() as session:
+            return discard_held(session, audit_id, dates)
+
+    def roll_back(self, number: int) -> int | None:
+        with self._complete() as session:
+            return roll_back(session, number)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
+        if self._held is not None:
+            yield
+            return
         with self.session() as self._held:
             try:
                 yield
@@ -125,6 +163,13 @@ class SnowflakeWarehouse(Warehouse):
     def _ledger(self) -> Iterator[SnowflakeLedger]:
         with self.session() as session:
             yield SnowflakeLedger(session)
+
+    @contextmanager
+    def _complete(self) -> Iterator[Session]:
+        """A session in which the ledger has all its tables and columns: the warehouse may be one from before."""
+        with self.session() as session:
+            SnowflakeLedger(session).create_tables()
+            yield session
 
     @contextmanager
     def session(self) -> Iterator[Session]:

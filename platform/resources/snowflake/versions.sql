@@ -1,0 +1,82 @@
+-- What was built, and what each publication made of it (publications.py). `?` are bound; a list is bound as one JSON text.
+
+-- name: current_versions
+select
+    b.model, b.event_date, b.code_version, b.inputs, b.load_id, b.publication_id, v.row_count, v.engine, v.digests
+from raw.build_history as b
+left join raw.versions as v
+    on v.model = b.model and v.event_date = b.event_date and v.publication_id = coalesce(b.publication_id, 0)
+where b.event_date >= ? and b.event_date < ?
+    and b.model in (select value::varchar from table(flatten(input => parse_json(?))));
+
+-- name: versions_of
+select model, event_date, code_version, inputs, load_id, publication_id, row_count, engine, digests
+from raw.versions
+where publication_id = ?;
+
+-- The versions that the cells of a publication had when it changed them.
+-- name: versions_before
+select v.model, v.event_date, v.code_version, v.inputs, v.load_id, v.publication_id, v.row_count, v.engine, v.digests
+from raw.versions as v
+join raw.versions as made on made.model = v.model and made.event_date = v.event_date
+where made.publication_id = ? and v.publication_id < ?
+qualify row_number() over (partition by v.model, v.event_date order by v.publication_id desc) = 1;
+
+-- name: forget_builds
+delete from raw.build_history
+using (
+    select
+        value:model::varchar as model, value:event_date::varchar::date as event_date, value:load_id::number as load_id,
+        value:code_version::varchar as code_version, value:inputs::varchar as inputs,
+        value:publication_id::number as publication_id
+    from table(flatten(input => parse_json(?)))
+) as made
+where build_history.model = made.model and build_history.event_date = made.event_date
+    and (
+        build_history.load_id <> made.load_id or coalesce(build_history.code_version, '') <> made.code_version
+        or coalesce(build_history.inputs, '') <> made.inputs
+        or coalesce(build_history.publication_id, 0) <> made.publication_id
+    );
+
+-- name: note_builds
+insert into raw.build_history (model, event_date, load_id, code_version, inputs, publication_id)
+select made.model, made.event_date, made.load_id, made.code_version, made.inputs, made.publication_id
+from (
+    select
+        value:model::varchar as model, value:event_date::varchar::date as event_date, value:load_id::number as load_id,
+        value:code_version::varchar as code_version, value:inputs::varchar as inputs,
+        value:publication_id::number as publication_id
+    from table(flatten(input => parse_json(?)))
+) as made
+left join raw.build_history as known on known.model = made.model and known.event_date = made.event_date
+where known.model is null;
+
+-- A fingerprint that another engine made is replaced.
+-- name: forget_versions
+delete from raw.versions
+using (
+    select
+        value:model::varchar as model, value:event_date::varchar::date as event_date,
+        value:publication_id::number as publication_id, value:engine::varchar as engine
+    from table(flatten(input => parse_json(?)))
+) as made
+where versions.model = made.model and versions.event_date = made.event_date
+    and versions.publication_id = made.publication_id and versions.engine <> made.engine;
+
+-- name: note_versions
+insert into raw.versions
+    (publication_id, model, event_date, load_id, code_version, inputs, row_count, engine, digests)
+select
+    made.publication_id, made.model, made.event_date, made.load_id, made.code_version, made.inputs, made.row_count,
+    made.engine, made.digests
+from (
+    select
+        value:publication_id::number as publication_id, value:model::varchar as model,
+        value:event_date::varchar::date as event_date, value:load_id::number as load_id,
+        value:code_version::varchar as code_version, value:inputs::varchar as inputs, value:row_count::number as row_count,
+        value:engine::varchar as engine, value:digests::varchar as digests
+    from table(flatten(input => parse_json(?)))
+) as made
+left join raw.versions as known
+    on known.model = made.model and known.event_date = made.event_date and known.publication_id = made.publication_id
+where known.model is null;
