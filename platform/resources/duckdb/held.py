@@ -105,6 +105,10 @@ def roll_back(lake: Lake, number: int) -> int | None:
             days = sorted(cell.day for cell in cells if cell.model == model)
             change.replace(table.name, days, [file for day in days for file in files.get(Cell(model, day), ())])
         made = ledger.record(PublicationKind.ROLL_BACK, f"{number}", list(cells), change.before + 1)
+        # Of the code that published the rows, and of one that has built the same since.
+        published = ledger.of_publication(number)
+        ledger.withdraw({(cell.model, held.code) for cell in cells for held in (cells[cell], published[cell])})
+        ledger.close(cells)
         ledger.record_built(
             {
                 # Nothing new has come since: no refresh is to undo this by itself.
@@ -112,9 +116,6 @@ def roll_back(lake: Lake, number: int) -> int | None:
                 for cell, version in cells.items()
             }
         )
-        # Of the code that published the rows, and of one that has built the same since.
-        published = ledger.of_publication(number)
-        ledger.withdraw({(cell.model, held.code) for cell in cells for held in (cells[cell], published[cell])})
     return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -31,6 +31,13 @@ _BEGUN = """
     join ducklake_file_partition_value as p using (data_file_id)
     where f.end_snapshot is null and s.schema_name || '.' || t.table_name in (select value from json_each(?))
     group by 1, 2
+"""
+_CLOSE = """
+    update clickstream_versions as v
+    set (load_id, code_version, inputs) = (b.load_id, b.code_version, b.inputs)
+    from clickstream_build_history as b
+    where b.model = ? and b.event_date = ?
+        and v.model = b.model and v.event_date = b.event_date and v.publication_id = b.publication_id
 """
 _FORGET = """
     delete from clickstream_versions as v
@@ -89,6 +96,11 @@ class LakePublications(LakeAudits):
             [cell.model, f"{cell.day}", number],
         )
         return stored_version(rows[0][2:]) if rows else None
+
+    def close(self, cells: Iterable[Cell]) -> None:
+        """Note with the current versions of these cells, which are about to be replaced, what built the same rows last: what a roll back
+        of the replacing publication names again."""
+        self._connection.executemany(_CLOSE, [(cell.model, f"{cell.day}") for cell in cells])
 
     def record_built(self, versions: Mapping[Cell, Version]) -> bool:
         """Note what the published rows of these cells were built from last; `publication` of each is the one that has them.

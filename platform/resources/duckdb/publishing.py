@@ -47,6 +47,7 @@ def publish_changes(
         )
     number = None
     if written:
+        ledger.close(known.cell for known in written)
         number = ledger.record(kind, about, [known.cell for known in written], change.before + 1)
         ledger.record_built({known.cell: replace(known.after, publication=number) for known in written})
     ledger.record_built(
