@@ -200,6 +200,8 @@ def test_duckdb_reads_every_table_at_every_snapshot(filled, read) -> None:
 def test_duckdb_reads_what_housekeeping_leaves(filled, read) -> None:
     """Small files of a date merged, older versions forgotten and their files gone: the same rows, and nothing dangling."""
     before = {name: expected(filled, name, filled.head())["rows"] for name in filled.snapshot().tables}
+    with filled.change("ledger") as change:
+        LakeLedger(change.connection).create_tables()
     lake, later = Lake(filled.folder), datetime.now(UTC) + timedelta(days=30)
     assert keep_house(lake, timedelta(days=60), timedelta(0), later).merged == 1
     assert (filled.head(), len(filled.snapshots())) == (7, 8)
