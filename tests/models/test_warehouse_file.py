@@ -87,13 +87,15 @@ def test_what_is_not_published_is_seen_by_nobody(built, record, at) -> None:
 
 def test_of_two_runs_over_one_date_the_later_is_refused(built, record, at) -> None:
     """It was worked out from a state that is no longer the published one; both would be right, and the ledger's mark would be wrong."""
+    built.deliver([record(at("2026-01-10 11:00"), cid="bob")])
+    built.load(DAY, NEXT)
     latest = built.warehouse.latest_load_id()
     with built.staged(DAY, NEXT, ("logs",)) as one, built.staged(DAY, NEXT, ("logs",)) as other:
         changes = [everything(each.fingerprints(), each.published({}), latest) for each in (one, other)]
         one.publish(changes[0])
         with pytest.raises(Moved, match=r"another run published logs of 2026-01-10 meanwhile; run again"):
             other.publish(changes[1])
-    assert built.rows(HITS) == [(2,)]
+    assert built.rows(HITS) == [(3,)]
 
 
 def test_a_native_warehouse_and_an_impossible_folder_are_one_line(tmp_path) -> None:
