@@ -81,6 +81,7 @@ class DuckDBWarehouse(Warehouse):
         with lake.lock("load"):
             with lake.catalog.reading() as connection:
                 ledger = ReadingLedger(lake.catalog, connection)
+                known, _ = ledger.known_archive()
                 objects, safe = loadable(ledger, archive, start, end, named=remove, frozen_before=frozen_before)
             missing = missing_objects(safe.archived, safe.held, full_reload)
             tally = LoadTally(objects, missing, safe.stopped)
@@ -96,7 +97,9 @@ class DuckDBWarehouse(Warehouse):
                 with lake.engine() as engine:
                     Load(lake, engine, archive, tally, one_more).run(missing, whole=full_reload is not None)
             finally:
-                self._show_newest(bool(missing.add or missing.remove))
+                with self._ledger() as now:
+                    is_another = now.known_archive()[0] != known
+                self._show_newest(bool(missing.add or missing.remove) or is_another)
         with self._ledger() as now:
             return tally.days(start, end, now.totals(start, end))
 
