@@ -187,6 +187,11 @@ def defects(changes: Iterable[Change]) -> list[Change]:
     return [change for change in changes if change.decision is Decision.DEFECT]
 
 
+def overtaken(changes: Iterable[Change]) -> list[Cell]:
+    """The cells whose published build could see more loads than this one: another run came later and was faster."""
+    return [known.cell for known in changes if known.before is not None and known.before.load_id > known.after.load_id]
+
+
 def expected_changes(meta: Mapping[str, Any]) -> tuple[Expected, ...]:
     """What a model's `meta.expected_changes` says: a list of {columns: [names] or "all", since: a date}. Raises ValueError."""
     given = meta.get("expected_changes") or []

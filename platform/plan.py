@@ -21,7 +21,6 @@ from ingestion_platform.dates import ONE_DAY, Window, chunks, load_window, today
 from ingestion_platform.measures import BUILD_TAG, LOAD_TAG, Measure
 from ingestion_platform.resources.archive import Archive
 from ingestion_platform.resources.load_plan import missing_objects
-from ingestion_platform.resources.proposals import WarehouseError
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.settings import Settings
 from ingestion_platform.versions import input_versions
@@ -79,7 +78,7 @@ def plan(
     around = load_window(window)
     margins = Window(max(around.start, settings.partitions_start), min(around.end, today() + ONE_DAY))
     objects = archive.objects(*margins)
-    reachable = _exists(warehouse)
+    reachable = settings.may_have_warehouse
     held = warehouse.held_objects(*margins) if reachable else []
     missing = missing_objects(objects, held)
     size_of_a_hit = _BYTES_A_HIT
@@ -119,15 +118,6 @@ def plan(
             expected(known, load, sum(hits[day] for day in part.days)) for load, part in zip(loads, parts, strict=True)
         )
     return Plan(dates, len(missing.add), size, sum(hits.values()), len(parts), seconds)
-
-
-def _exists(warehouse: Warehouse) -> bool:
-    """Whether there is anything to ask: the first replay makes it."""
-    try:
-        warehouse.latest_load_id()
-    except WarehouseError:
-        return False
-    return True
 
 
 def _reasons(

@@ -102,6 +102,11 @@ class Settings(EnvironmentSettings):
         return self.data_dir / "lake" / "catalog.sqlite"
 
     @property
+    def may_have_warehouse(self) -> bool:
+        """Not so on a laptop before the first load; elsewhere only the warehouse itself can tell."""
+        return self.environment is not Environment.LOCAL or self.lake_catalog.exists() or self.warehouse_file.exists()
+
+    @property
     def truth_folder(self) -> Path:
         """What the simulated dates must come out as, written beside the archive."""
         return self.data_dir / "truth"

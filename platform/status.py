@@ -19,7 +19,7 @@ from ingestion_platform.resources import environments
 from ingestion_platform.resources.archive import data_version
 from ingestion_platform.resources.dbt_project import read_manifest
 from ingestion_platform.resources.warehouse import PUBLISHED, Warehouse
-from ingestion_platform.settings import Environment, Settings
+from ingestion_platform.settings import Settings
 
 _LOADED_SQL = "select arrival_date, sum(row_count) from raw.load_history group by arrival_date"
 _BUILT_SQL = "select distinct event_date from raw.build_history"
@@ -74,9 +74,7 @@ def status(settings: Settings, failed: Sequence[FailedCheck]) -> list[DateStatus
         objects = list(listed)
         archived[day], versions[day] = len(objects), data_version(objects)
     held = _Warehouse()
-    if settings.environment is not Environment.LOCAL or any(
-        path.exists() for path in (settings.lake_catalog, settings.warehouse_file)
-    ):
+    if settings.may_have_warehouse:
         warehouse = environments.warehouse(settings)
         with warehouse.reading():
             held = _of_warehouse(settings, warehouse, window)

@@ -13,7 +13,7 @@ from ingestion_platform.assets.checks import Audit
 from ingestion_platform.assets.comparison import Comparison, compare_rows
 from ingestion_platform.assets.keys import ROW_COUNT
 from ingestion_platform.assets.manifest import Models
-from ingestion_platform.changes import Cell, Rules, Version, compare, versions
+from ingestion_platform.changes import Cell, Rules, Version, compare, overtaken, versions
 from ingestion_platform.dates import ONE_DAY, Window, today
 from ingestion_platform.measures import Measure
 from ingestion_platform.resources.dbt_project import DbtProject, Log, NodeResult
@@ -143,7 +143,11 @@ def _decided(
 ) -> Built:
     """Publish and hold, by how what is staged compares with what is published now."""
     for _ in range(_COMPARISONS):
-        comparison = compare_rows(proposal, models, compare(staged, proposal.published(models.unique_keys), rules))
+        changes = compare(staged, proposal.published(models.unique_keys), rules)
+        if newer := overtaken(changes):
+            # They have hits that this run lacks, which would be gone until the next.
+            raise Moved(newer)
+        comparison = compare_rows(proposal, models, changes)
         held = {*comparison.held}
         try:
             # What is held keeps its files; what is published first has them where they are.

@@ -13,7 +13,7 @@ from rich.table import Table
 from ingestion_platform.commands.publication import say_what_is_held
 from ingestion_platform.dates import listed
 from ingestion_platform.resources import environments
-from ingestion_platform.settings import Environment, Settings
+from ingestion_platform.settings import Settings
 from ingestion_platform.status import DateStatus, said, status
 
 _SHOWN = 14
@@ -74,7 +74,7 @@ def show_status(settings: Settings, shown: int = _SHOWN) -> int:
 
 def _say_what_was_published(settings: Settings, out: Console) -> None:
     """What waits for a person, and the newest publications with their numbers."""
-    if settings.environment is Environment.LOCAL and not settings.lake_catalog.exists():
+    if not settings.may_have_warehouse:
         return
     say_what_is_held(settings, out)
     publications = [known for known in environments.warehouse(settings).publications() if known.window is not None]

@@ -8,9 +8,9 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any, Protocol
 
-from ingestion_platform.changes import Cell, Fingerprint, Version
+from ingestion_platform.changes import Cell, Change, Fingerprint, Version
 from ingestion_platform.dates import ONE_DAY, Window, listed
-from ingestion_platform.resources.proposals import AuditState, HeldAudit, WarehouseError
+from ingestion_platform.resources.proposals import AuditState, HeldAudit, Moved, WarehouseError
 
 UNKNOWN_ENGINE = "unknown"
 """The engine of a fingerprint that nobody made: of what was published before there were any, or of what was taken back."""
@@ -88,6 +88,21 @@ def to_take_back(ledger: Publications, number: int) -> dict[Cell, Version]:
             f"publication {max(later)} changed since what publication {number} had changed: roll back {max(later)} first"
         )
     return cells
+
+
+def refuse_moved(ledger: Publications, changes: Sequence[Change]) -> None:
+    """Raises Moved where a cell is not any more what it was compared with."""
+    if not changes:
+        return
+    days = [change.cell.day for change in changes]
+    current = ledger.current({change.cell.model for change in changes}, Window(min(days), max(days) + ONE_DAY))
+    moved = [change.cell for change in changes if _publication(current.get(change.cell)) != _publication(change.before)]
+    if moved:
+        raise Moved(moved)
+
+
+def _publication(version: Version | None) -> int | None:
+    return version.publication if version is not None else None
 
 
 def stored_version(row: Sequence[Any]) -> Version:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import date, timedelta
 
 import duckdb
@@ -96,6 +97,27 @@ def test_of_two_runs_over_one_date_the_later_is_refused(built, record, at) -> No
         with pytest.raises(Moved, match=r"another run published logs of 2026-01-10 meanwhile; run again"):
             other.publish(changes[1])
     assert built.rows(HITS) == [(3,)]
+
+
+def test_what_was_refused_is_still_staged(built, record, at) -> None:
+    """Its files were on their way to where they are published: the next comparison did not see them, and to hold them failed."""
+    with built.staged(DAY, NEXT, ("logs",)) as one:
+        built.deliver([record(at("2026-01-10 11:00"), cid="bob")])
+        built.load(DAY, NEXT)
+        with built.staged(DAY, NEXT, ("logs",)) as other:
+            changes = everything(other.fingerprints(), other.published({}), built.warehouse.latest_load_id())
+            built.build(DAY, NEXT, ("logs",))
+            with pytest.raises(Moved):
+                other.publish(changes)
+            assert other.query(HITS) == [(3,)]
+        again = everything(one.fingerprints(), one.published({}), 0)
+        with pytest.raises(Moved):
+            one.publish([replace(change, before=None) for change in again])
+        assert one.query(HITS) == [(2,)]
+        audit_id = one.hold(everything(one.fingerprints(), one.published({}), 0))
+    assert built.rows(HITS) == [(3,)]
+    assert built.warehouse.publish_held(audit_id) is not None
+    assert built.rows(HITS) == [(2,)]
 
 
 def test_a_native_warehouse_and_an_impossible_folder_are_one_line(tmp_path) -> None:

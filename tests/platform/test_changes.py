@@ -23,6 +23,7 @@ from ingestion_platform.changes import (
     expected_changes,
     held_dates,
     in_words,
+    overtaken,
     versions,
 )
 
@@ -240,3 +241,10 @@ def test_tools_without_code_versions_publish_all_that_differs() -> None:
         (LOGS, Reason.INPUTS, Decision.PUBLISH),
         (SALES, Reason.NEW, Decision.PUBLISH),
     ]
+
+
+def test_a_run_is_overtaken_by_one_that_saw_more_loads() -> None:
+    """It would publish as other objects what lacks the newest hits."""
+    older, newer = version(inputs="i1"), replace(version(inputs="i2", value="w"), load_id=2)
+    assert overtaken([one(newer, older), one(older, newer, cell=SALES), one(None, older)]) == [LOGS]
+    assert overtaken([one(newer, newer)]) == []

@@ -143,7 +143,10 @@ class LakeProposal(Proposal):
 
     def publish(self, changes: Sequence[Change]) -> int | None:
         written = self._rows_of(changes)
-        tables = tables_of(self._one_file_each([change.cell for change in written]), self._models)
+        # One file of each model: all of its files have the same columns.
+        tables = tables_of(
+            {c.cell.model: self._staged(self._models[c.cell.model], c.cell.day) for c in written}, self._models
+        )
         files = {
             change.cell: self._moved(tables[change.cell.model], change.cell.day)
             for change in written
@@ -175,7 +178,7 @@ class LakeProposal(Proposal):
             relation = self._models[change.cell.model]
             files.append(file_of(folder, relation, change.cell.day))
             files[-1].parent.mkdir(parents=True, exist_ok=True)
-            self._path(relation, change.cell.day).replace(files[-1])
+            self._staged(relation, change.cell.day).replace(files[-1])
         sync_files(files)
         with self._lake.catalog.change(f"hold {listed(change.cell.day for change in changes)}") as change_of_ledger:
             LakePublications(change_of_ledger.connection).hold(audit_id, changes, self._views)
@@ -193,32 +196,26 @@ class LakeProposal(Proposal):
     def _path(self, relation: str, day: date) -> Path:
         return file_of(self._folder, relation, day)
 
-    def _one_file_each(self, cells: Iterable[Cell]) -> dict[str, Path]:
-        """By model a file of one of its cells, wherever it lies by now."""
-        found = {}
-        for cell in cells:
-            if cell.model not in found:
-                staged = self._path(self._models[cell.model], cell.day)
-                found[cell.model] = staged if staged.exists() else self._placed(self._models[cell.model], cell.day)
-        return found
+    def _staged(self, relation: str, day: date) -> Path:
+        """Where what was staged of a date lies: a publication that was refused, because others had come first, has moved it."""
+        path = self._path(relation, day)
+        return path if path.exists() else self._placed(relation, day)
 
     def _placed(self, relation: str, day: date) -> Path:
         return self._lake.path(Table(relation, (), PARTITION_COLUMN), day, self._folder.name)
 
     def _moved(self, table: Table, day: date) -> NewFile:
         """A staged file, moved to where it stays: nobody knows of it yet."""
-        staged, path = self._path(table.name, day), self._placed(table.name, day)
-        # It may have been moved for a publication that was refused because others had come first.
-        if staged.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            staged.replace(path)
+        path = self._placed(table.name, day)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._staged(table.name, day).replace(path)
         return self._lake.described(path, table, day)
 
     def _show(self, connection: duckdb.DuckDBPyConnection) -> None:
         snapshot = self._lake.catalog.snapshot(self._compared_with)
         show_lake(connection, self._lake, snapshot)
         for relation in self._models.values():
-            paths = [path for day in self._days if (path := self._path(relation, day)).exists()]
+            paths = [path for day in self._days if (path := self._staged(relation, day)).exists()]
             if paths:
                 # As the materialization shows it to the models further down.
                 staged = f"select * from {read_files(paths, PARTITION_COLUMN)}"

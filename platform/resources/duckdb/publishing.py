@@ -9,13 +9,13 @@ from pathlib import Path
 
 import duckdb
 
-from ingestion_platform.changes import Cell, Change, Decision, Version
-from ingestion_platform.dates import ONE_DAY, Window
+from ingestion_platform.changes import Cell, Change, Decision
 from ingestion_platform.resources.duckdb.publications import LakePublications
 from ingestion_platform.resources.duckdb.views import read_files
 from ingestion_platform.resources.lake.change import Change as LakeChange
 from ingestion_platform.resources.lake.contents import Column, NewFile, Table
-from ingestion_platform.resources.proposals import Moved, PublicationKind
+from ingestion_platform.resources.proposals import PublicationKind
+from ingestion_platform.resources.settling import refuse_moved
 
 PARTITION_COLUMN = "event_date"
 
@@ -36,7 +36,7 @@ def publish_changes(
     ledger = LakePublications(change.connection)
     for name, sql in views.items() if changes else ():
         change.put_view(name, sql)
-    _refuse_moved(ledger, changes)
+    refuse_moved(ledger, changes)
     written = [known for known in changes if known.decision is not Decision.UNCHANGED]
     # Views have none.
     for model in tables:
@@ -58,20 +58,6 @@ def publish_changes(
         }
     )
     return number
-
-
-def _refuse_moved(ledger: LakePublications, changes: Sequence[Change]) -> None:
-    if not changes:
-        return
-    days = [known.cell.day for known in changes]
-    current = ledger.current({known.cell.model for known in changes}, Window(min(days), max(days) + ONE_DAY))
-    moved = [known.cell for known in changes if _publication(current.get(known.cell)) != _publication(known.before)]
-    if moved:
-        raise Moved(moved)
-
-
-def _publication(version: Version | None) -> int | None:
-    return version.publication if version is not None else None
 
 
 def file_of(folder: Path, relation: str, day: date) -> Path:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from ingestion_platform.changes import Change, Decision, Version
-from ingestion_platform.dates import ONE_DAY, Window
-from ingestion_platform.resources.proposals import Moved, PublicationKind
+from ingestion_platform.changes import Change, Decision
+from ingestion_platform.resources.proposals import PublicationKind
+from ingestion_platform.resources.settling import refuse_moved
 from ingestion_platform.resources.snowflake.history import History
 from ingestion_platform.resources.snowflake.publications import SnowflakePublications
 from ingestion_platform.resources.snowflake.session import Session
@@ -34,7 +34,7 @@ class Publishing:
         for change in self._written:
             if staged.definition(change.cell.model).kind == "table":
                 self._days.setdefault(change.cell.model, []).append(change.cell.day)
-        _refuse_moved(self._ledger, changes)
+        refuse_moved(self._ledger, changes)
         if self._written:
             self._define()
         self._columns = {model: ", ".join(staged.columns[model]) for model in self._days}
@@ -51,7 +51,7 @@ class Publishing:
 
     def publish(self, kind: PublicationKind, about: str = "") -> int | None:
         """Within a transaction that has the lock; returns the publication's number, None where no row changes."""
-        _refuse_moved(self._ledger, self._changes)
+        refuse_moved(self._ledger, self._changes)
         number = None
         if self._written:
             number = self._ledger.record(kind, about, [change.cell for change in self._written])
@@ -78,17 +78,3 @@ class Publishing:
             f"insert into {relation} ({columns}) select {columns} from {self._staged.table(model)} where {on(days)}",
             days,
         )
-
-
-def _refuse_moved(ledger: SnowflakePublications, changes: Sequence[Change]) -> None:
-    if not changes:
-        return
-    days = [change.cell.day for change in changes]
-    current = ledger.current({change.cell.model for change in changes}, Window(min(days), max(days) + ONE_DAY))
-    moved = [change.cell for change in changes if _number(current.get(change.cell)) != _number(change.before)]
-    if moved:
-        raise Moved(moved)
-
-
-def _number(version: Version | None) -> int | None:
-    return version.publication if version is not None else None
