@@ -14,12 +14,13 @@ import re
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from collector.parameters import CHOICES, INDEX_BOUNDS, NON_NEGATIVE, PARAMETERS, Kind, Parameter
 from collector.spellings import words_in
-from collector.texts import BLANKS, Number, read_json
+from collector.texts import BLANKS, Number, number_of, read_json
 
 # `event_at` is received_at minus the queue time; the protocol does not promise to take hits older than this.
 MAX_QUEUE_TIME_MS = 4 * 60 * 60 * 1000
@@ -74,13 +75,11 @@ def parse_json(text: str) -> Hit:
     return _flatten(value)
 
 
-def _flatten(value: dict[str, Any]) -> Hit:
-    hit: Hit = {}
-    for key, item in value.items():
-        kind = type(item)
-        if kind is str:
-            hit[key] = item
-        elif kind is Number:
+def _flatten(hit: Hit) -> Hit:
+    """The object with its numbers and words as texts, in place: mostly there is nothing but text."""
+    for key in [key for key, item in hit.items() if item.__class__ is not str]:
+        item = hit[key]
+        if item.__class__ is Number:
             hit[key] = str(item)
         elif item is True:
             hit[key] = "true"
@@ -90,6 +89,8 @@ def _flatten(value: dict[str, Any]) -> Hit:
             hit[key] = nested(item, 1)
         elif "aip" in words_in(key):  # it asks for a cut address by being there, whatever it says
             hit[key] = ""
+        else:
+            del hit[key]
     return hit
 
 
@@ -111,21 +112,13 @@ def nested(value: Any, depth: int = 1, *, exact: bool = False) -> Any:
     if kind is list:
         return [nested(item, depth + 1, exact=exact) for item in value]
     if kind is Number:
-        number = _number(value) if len(value) <= 18 else str(value)
-        if exact and isinstance(number, str):
-            raise InexactNumber(value)
-        return number
-    return value
-
-
-@lru_cache(maxsize=4096)
-def _number(letters: str) -> int | float | str:
-    """A number, if it is written with just these letters; else the letters."""
-    if "e" not in letters.lower():
-        number = float(letters) if "." in letters else int(letters)
-        if repr(number) == letters:
+        number = number_of(value)
+        if number.__class__ is not Number:
             return number
-    return str(letters)
+        if exact:
+            raise InexactNumber(value)
+        return str(value)
+    return value
 
 
 def parse_form(text: str) -> Hit:
@@ -203,24 +196,39 @@ def invalid_parameters(hit: Mapping[str, Any]) -> dict[str, str]:
     Expectations: a kind (`integer`, `currency`, `number`, `boolean`, `text`), `max_bytes`, `index` (out of the family's
     bounds), `choice` (not one of the protocol's words), `non_negative`. An empty value counts as not given.
     """
-    invalid: dict[str, str] = {}
-    for name, value in hit.items():
-        # This runs for every parameter of every hit. Most are short ASCII texts, which need no closer look, and most of
-        # the others are words and numbers that come again and again.
-        if value.__class__ is not str:
-            expectation = _expectation_missed(name, value)
-        elif len(value) <= _plain_length(name) and value.isascii():
-            continue
-        elif len(value) <= _REMEMBERED_LENGTH:
-            expectation = _remembered_expectation(name, value)
-        else:
-            expectation = _expectation_missed(name, value)
-        if expectation is not None:
-            invalid[name] = expectation
-    return invalid
+    if _fits(hit):
+        return {}
+    return {name: missed for name, value in hit.items() if (missed := _expectation_missed(name, value)) is not None}
 
 
-@lru_cache(maxsize=1024)
+def _fits(hit: Mapping[str, Any]) -> bool:
+    """Whether every value fits. Runs for every hit, most of which are texts that none of their bounds is near: a bound that is longer than
+    all texts together holds, and what is not told by its length are words and numbers that come again and again."""
+    try:
+        text = "".join(hit.values())
+    except TypeError:  # something is nested
+        return False
+    is_ascii = text.isascii()
+    most_bytes = len(text) if is_ascii else 4 * len(text)
+    for name, plain_length in _plain_lengths(tuple(hit)):
+        if plain_length >= most_bytes:
+            return True
+        value = hit[name]
+        length = len(value)
+        if length > plain_length or not (is_ascii or value.isascii()):
+            missed = _remembered_expectation if length <= _REMEMBERED_LENGTH else _expectation_missed
+            if missed(name, value) is not None:
+                return False
+    return True
+
+
+@lru_cache(maxsize=256)
+def _plain_lengths(names: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """The names that have a bound, the lowest first. A site's hits have the same few sets of names."""
+    lengths = ((name, _plain_length(name)) for name in names)
+    return tuple(sorted((pair for pair in lengths if pair[1] < sys.maxsize), key=itemgetter(1)))
+
+
 def _plain_length(name: str) -> int:
     """How long an ASCII value of a parameter may be and fit whatever it says; -1 where that depends on the value."""
     known = find_parameter(name)

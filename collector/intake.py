@@ -15,7 +15,7 @@ from collector import privacy, records
 from collector.bodies import MAX_REJECTED_PAYLOAD, payload_of
 from collector.contract import Hit, HitError, parse_body, require_hit
 from collector.outcomes import ACCEPTED, HitOutcome, Rejection, RequestOutcome, error
-from collector.records import Record, Source, build_record, build_rejected, new_event_id
+from collector.records import Record, Source, build_record, build_rejected, new_event_ids
 from collector.routes import Route, route_of
 from collector.settings import IpMode, PrivacySignals, Settings
 from collector.spellings import words_in
@@ -47,8 +47,8 @@ class Call(NamedTuple):
     received_at: int
     responded_at: int
     encode: Callable[[Record], bytes]
+    mint: Callable[[], str]
     protocol: Protocol | None = None
-    mint: Callable[[], str] = new_event_id
     given: Mapping[str, str] = MappingProxyType({})
 
 
@@ -88,7 +88,7 @@ def process_request(
         source = privacy.truncated(source)
     if route.protocol is not None and route.protocol.by_servers and "origin" not in request.headers:
         source = source._replace(is_visitor=False)
-    call = Call(settings, source, received_at, responded_at, encode, route.protocol)
+    call = Call(settings, source, received_at, responded_at, encode, new_event_ids().__next__, route.protocol)
     try:
         _admit(request, path, route, settings)
         if rejection is not None:
@@ -109,13 +109,19 @@ def judge(request: Request, route: Route, call: Call) -> list[HitOutcome]:
     """What becomes of each hit of a request. Raises the Rejection that all of it earns."""
     if route.protocol is None:
         return [_process_hit(text, call) for text in route.read(request, call.settings)]
-    from collector.protocols.received import scrub_received
+    from collector.protocols.events import pruned
+    from collector.protocols.received import TooDeep, scrub_received
 
     protocol, settings = route.protocol, call.settings
-    return [
-        _process_event(event, protocol, call, scrub_received(event.original, settings.ip_mode))
-        for event in protocol.read(request, settings)
-    ]
+    outcomes = []
+    for event in protocol.read(request, settings):
+        try:
+            seen = scrub_received(event.original, settings.ip_mode, event.is_plain)
+        except TooDeep:
+            event = pruned(event)
+            seen = scrub_received(event.original, settings.ip_mode)
+        outcomes.append(_process_event(event, protocol, call, seen))
+    return outcomes
 
 
 def reject_request(rejection: Rejection, request: Request, call: Call) -> HitOutcome:
@@ -181,7 +187,8 @@ def _process_event(event: Event, protocol: Protocol, call: Call, seen: Seen) -> 
         if event.rejection is None:
             hit = protocol.translate(original, given, call.received_at)
             is_plain = seen.is_plain and not privacy.may_wrap_override("\n".join(given.values()))
-            return _accept(hit, call, protocol.name, protocol.stored(original), given, is_plain)
+            stored = original if seen.is_exact else protocol.stored(original)
+            return _accept(hit, call, protocol.name, stored, given, is_plain)
         rejection = event.rejection
     except HitError as refused:
         rejection = Rejection(400, refused.reason, refused.detail)
@@ -217,7 +224,7 @@ def _accept(
         responded_at=call.responded_at,
         protocol=protocol,
         original=original,
-        given={name: hit[name] for name in given if name in hit},  # as they may be stored
+        given={name: hit[name] for name in given if name in hit} if given else None,  # as they may be stored
     )
     return HitOutcome(call.encode(record), event_id, 200, ACCEPTED)
 

@@ -137,8 +137,8 @@ def _judged(record: Record, received: Received, settings: Settings) -> list[HitO
         received_at(record) or 0,
         _responded_at(record),
         records.encode,
+        ids_of(record["event_id"]).__next__,
         route.protocol,
-        mint=ids_of(record["event_id"]).__next__,
         given=received.given,
     )
     try:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from collector.bodies import text_of, unpacked
 from collector.contract import Hit, InexactNumber, find_parameter, nested
 from collector.outcomes import Rejection
+from collector.privacy import may_wrap_override
 from collector.settings import Settings
-from collector.texts import BLANKS, read_json, write_json
+from collector.texts import BLANKS, Number, read_json, write_json
 from collector.web import Request
 
 # The client's own names, which no protocol shares.
@@ -28,11 +29,12 @@ NO_CONSENT = Rejection(204, "consent_denied", "the visitor has not agreed to bei
 
 class Event(NamedTuple):
     """One event of a request. `given` has the parameters of its hit that are not in the event itself (in v1's names);
-    `rejection` is why it is none."""
+    `rejection` is why it is none. `is_plain`: nothing is wrapped in a text of all that came with it."""
 
     original: Any
     given: Mapping[str, str] = MappingProxyType({})
     rejection: Rejection | None = None
+    is_plain: bool = False
 
 
 class Protocol(NamedTuple):
@@ -82,9 +84,10 @@ def take(hit: Hit, values: dict[str, Any], targets: Mapping[str, str], prefix: s
     for name, target in targets.items():
         if name in values:
             value = values[name]
-            # `put`, spelled out: this runs for every parameter of every message.
-            text = value if value.__class__ is str else as_parameter(value)
-            if text is None or text == "" or hit.setdefault(prefix + target, text) == text:
+            if value.__class__ is str and value:  # `put`, spelled out: this runs for every parameter of every message
+                if hit.setdefault(prefix + target, value) == value:
+                    del values[name]
+            elif put(hit, prefix + target, value):
                 del values[name]
 
 
@@ -92,9 +95,22 @@ def as_parameter(value: Any) -> Any:
     """A value of JSON as a hit's: a number's own letters, true and false as words, what is nested as JSON."""
     if isinstance(value, str):
         return str(value)
+    if is_number(value):
+        return repr(value)
     if value is True or value is False:
         return "true" if value else "false"
     return None if value is None else nested(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number of JSON, read as one or as its letters."""
+    kind = value.__class__
+    return kind is int or kind is float or kind is Number
+
+
+def says_something(value: Any) -> bool:
+    """Whether there is a value; 0 is one."""
+    return bool(value) or is_number(value)
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -104,7 +120,7 @@ def mapping(value: Any) -> dict[str, Any]:
 
 def is_text(value: Any) -> bool:
     """Whether there is something in a text (or a number)."""
-    return isinstance(value, str) and bool(value.strip(BLANKS))
+    return bool(value.strip(BLANKS)) if isinstance(value, str) else is_number(value)
 
 
 def queue_time(received_at: int, happened_at: int | None) -> str | None:
@@ -115,35 +131,49 @@ def queue_time(received_at: int, happened_at: int | None) -> str | None:
 # ---------------------------------------------------------------------------------------------------------------------
 # JSON bodies
 # ---------------------------------------------------------------------------------------------------------------------
-def read_object(request: Request, limit: int) -> tuple[dict[str, Any], bool]:
-    """The object in a body, and whether it is so long that its events have to be measured. Raises Rejection."""
+class Body(NamedTuple):
+    """The object in a body; whether that is so long that its events have to be measured; whether nothing in it may be wrapped in a text."""
+
+    content: dict[str, Any]
+    is_long: bool
+    is_plain: bool
+
+
+def read_object(request: Request, limit: int, *, with_numbers: bool = False) -> Body:
+    """The object in a body; `with_numbers` as `read_json` reads them. Raises Rejection."""
     body = unpacked(request, limit)
+    text = text_of(body)
     try:
-        value = read_json(text_of(body))
+        value = read_json(text, with_numbers=with_numbers)
     except ValueError as error:
         raise Rejection(400, "malformed_json", f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise Rejection(400, "not_an_object", "the body has to be one JSON object")
-    return value, len(body) > MAX_EVENT_BYTES // 2
+    return Body(value, len(body) > MAX_EVENT_BYTES // 2, not may_wrap_override(text))
 
 
 def measured(original: Any, limit: int | None) -> tuple[Any, Rejection | None]:
-    """An event, and why it is refused if it nests too deeply or is longer than `limit` bytes (None: it cannot be). Of one that
-    is too deep the depths are left out: nothing that reads it could follow."""
-    if _is_deeper(original, MAX_NESTING):
+    """An event, and why it is refused if it nests too deeply or is longer than `limit` bytes (None: it cannot be)."""
+    if is_deeper(original, MAX_NESTING):
         return _pruned(original, MAX_NESTING), _TOO_DEEP
     if limit is None or len(write_json(original).encode("utf-8", "replace")) <= limit:
         return original, None
     return original, Rejection(413, "too_large", f"the event is longer than {limit} bytes")
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
+def pruned(event: Event) -> Event:
+    """The refusal of an event that nests too deeply, without its depths: nothing that reads it could follow."""
+    return event._replace(original=_pruned(event.original, MAX_NESTING), rejection=_TOO_DEEP)
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether it nests more deeply than this."""
     if levels == 0:
         return isinstance(value, dict | list)
     members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for item in members:
         kind = item.__class__
-        if (kind is dict or kind is list) and _is_deeper(item, levels - 1):
+        if (kind is dict or kind is list) and is_deeper(item, levels - 1):
             return True
     return False
 

@@ -84,7 +84,7 @@ def read(request: Request, settings: Settings) -> Iterable[Event]:
     query = _query(request)
     if settings.api_secrets and query.get("api_secret") not in settings.api_secrets:
         raise Rejection(403, "api_secret_not_allowed", "the api_secret is not one that is taken here")
-    content, is_long = read_object(request, MAX_BODY_BYTES)
+    content, is_long, is_plain = read_object(request, MAX_BODY_BYTES)
     events = content.pop("events", None)
     if isinstance(events, dict):  # a postponed event of the Python library ga4mp
         events = [events]
@@ -97,7 +97,7 @@ def read(request: Request, settings: Settings) -> Iterable[Event]:
     if client is not None and not any(is_text(content.get(name)) for name in ("client_id", "app_instance_id")):
         given["cid"] = client
     for event in events:
-        yield _event({**content, "events": [event]}, given, is_long)
+        yield _event({**content, "events": [event]}, given, is_long)._replace(is_plain=is_plain)
 
 
 def _tenant(query: dict[str, Any]) -> dict[str, str]:

@@ -13,70 +13,86 @@ from typing import Any, NamedTuple
 
 from collector.payloads import has_address
 from collector.privacy import may_wrap_override, scrub_payload, scrub_texts, stored_override
+from collector.protocols.events import MAX_NESTING, is_deeper
 from collector.settings import IpMode
 from collector.spellings import readings, words_in
-from collector.texts import read_json, write_json
+from collector.texts import Number, read_json, write_json
 
 _ADDRESS_WORD = re.compile(r"(?<![a-z])ip(?:_?addr(?:ess)?)?(?![a-z])")
 # The same where words have no bounds any more, because all letters are small; `uip` is found in any spelling anyway.
 _MAY_NAME_ADDRESS = re.compile(r"(?<!u)ip(?:_?addr(?:ess)?)?(?![a-z])|forwarded")
 
+# No number of levels is counted down from here to 0.
+_ANY_DEPTH = -1
+
+
+class TooDeep(Exception):
+    """It nests more deeply than an event may."""
+
 
 class Seen(NamedTuple):
-    """What was seen of an event: whether it is plain (nothing has to be looked for in the values that are made of it), and whether
-    it asks for the caller's address to be cut (`aip`), which a translation may leave out."""
+    """What was seen of an event: whether it is plain (nothing has to be looked for in the values that are made of it), whether
+    it asks for the caller's address to be cut (`aip`), which a translation may leave out, and whether JSON gives it back to the letter."""
 
     is_plain: bool
     asks_for_cut: bool
+    is_exact: bool
 
 
-def scrub_received(original: Any, mode: IpMode) -> Seen:
-    """Cut the addresses in what was received, in place: `uip` in whatever spelling, and whatever is named an address."""
-    look = _Look(mode)
-    look.through(original, False)
-    may_wrap = may_wrap_override("\n".join(look.texts))
+def scrub_received(original: Any, mode: IpMode, is_plain: bool = False) -> Seen:
+    """Cut the addresses in what was received, in place: `uip` in whatever spelling, and whatever is named an address. `is_plain`: it is
+    known that nothing may be wrapped in a text of it. Raises TooDeep."""
+    look = _Look(mode, is_plain)
+    look.through(original, False, MAX_NESTING)
+    may_wrap = not is_plain and may_wrap_override("\n".join(look.texts))
     if may_wrap and isinstance(original, dict):
         scrub_texts(original, mode)
-    return Seen(not may_wrap and not look.words, "aip" in look.words)
+    return Seen(not may_wrap and not look.words, "aip" in look.words, look.is_exact)
 
 
 class _Look:
-    """One look through a value of JSON: cuts what is named an address, collects the texts, notes which of v1's words their names have."""
+    """One look through a value of JSON: cuts what is named an address, collects the texts (but of what is plain), notes which of v1's words its
+    names have and whether there is a number that only its letters give back."""
 
-    __slots__ = ("_mode", "texts", "words")
+    __slots__ = ("_is_plain", "_mode", "is_exact", "texts", "words")
 
-    def __init__(self, mode: IpMode) -> None:
-        self._mode = mode
+    def __init__(self, mode: IpMode, is_plain: bool = False) -> None:
+        self._mode, self._is_plain = mode, is_plain
+        self.is_exact = True
         self.texts: list[str] = []
-        self.words: set[str] = set()
+        self.words: frozenset[str] = frozenset()
 
-    def through(self, value: Any, is_named: bool) -> None:
-        """`is_named`: an address, by a name further out."""
+    def through(self, value: Any, is_named: bool, levels: int) -> None:
+        """`is_named`: an address, by a name further out. `levels` of objects and lists may be in it."""
+        if not levels:
+            raise TooDeep
         if value.__class__ is dict:
             names = tuple(value)
             told = names if is_named else _telling(names)
             if told:
-                self._cut(value, told, is_named)
+                self._cut(value, told, is_named, levels)
             members = value.values()
         elif value.__class__ is list:
             if is_named:
-                value[:] = [_network(item, self._mode) if isinstance(item, str) else item for item in value]
+                value[:] = [_network(item, self._mode) if item.__class__ is str else item for item in value]
             members = value
         else:
             return
-        try:
-            self.texts.append("\n".join(members))
-        except TypeError:  # not all of it is text
-            for item in members:
-                kind = item.__class__
-                if kind is str:
+        for item in members:
+            kind = item.__class__
+            if kind is str:
+                if not self._is_plain:
                     self.texts.append(item)
-                elif kind is dict or kind is list:
-                    self.through(item, is_named)
+            elif kind is dict or kind is list:
+                self.through(item, is_named, levels - 1)
+            elif kind is Number:
+                self.is_exact = False
 
-    def _cut(self, fields: dict[str, Any], told: tuple[str, ...], is_named: bool) -> None:
+    def _cut(self, fields: dict[str, Any], told: tuple[str, ...], is_named: bool, levels: int) -> None:
         for name in told:
             item, words = fields[name], words_in(name)
+            if is_deeper(item, levels - 1):  # it may be cut before it is looked through
+                raise TooDeep
             self.words |= words
             if "uip" in words:
                 stored = stored_override(item, self._mode)
@@ -88,9 +104,9 @@ class _Look:
                 continue
             elif has_address(name):  # a request that lies encoded in a name
                 del fields[name]
-            elif item.__class__ in (dict, list):
-                self.through(item, True)
-            elif isinstance(item, str):
+            elif item.__class__ is dict or item.__class__ is list:
+                self.through(item, True, levels - 1)
+            elif item.__class__ is str:
                 fields[name] = _network(item, self._mode)
 
 
@@ -118,7 +134,7 @@ def scrub_received_payload(payload: str, mode: IpMode) -> str | None:
         return scrub_payload(payload, mode)
     try:
         value = read_json(payload)
-        _Look(mode).through(value, False)
+        _Look(mode, True).through(value, False, _ANY_DEPTH)
         return scrub_payload(write_json(value), mode)
     except RecursionError:
         return None

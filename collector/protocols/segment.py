@@ -30,6 +30,7 @@ from collector.protocols.events import (
     Event,
     Protocol,
     as_parameter,
+    is_number,
     is_text,
     keep,
     mapping,
@@ -37,6 +38,7 @@ from collector.protocols.events import (
     put,
     queue_time,
     read_object,
+    says_something,
     take,
 )
 from collector.protocols.segment_shopping import put_goods
@@ -58,13 +60,14 @@ _SHARED = ("writeKey", "sentAt")
 
 def read_one(request: Request, settings: Settings, call: str) -> Iterable[Event]:
     """The message of a request."""
-    message, _ = read_object(request, MAX_MESSAGE_BYTES)
-    return [_event({**message, "type": call}, tenant_of(request), False, settings)]
+    message, _, is_plain = read_object(request, MAX_MESSAGE_BYTES, with_numbers=True)
+    message["type"] = call
+    return [_event(message, tenant_of(request), settings, is_plain, False)]
 
 
 def read_batch(request: Request, settings: Settings) -> Iterable[Event]:
     """The messages of a batch, each with what the batch says for all of them."""
-    content, is_long = read_object(request, MAX_BATCH_BYTES)
+    content, is_long, is_plain = read_object(request, MAX_BATCH_BYTES, with_numbers=True)
     messages = content.get("batch")
     if not isinstance(messages, list) or not messages:
         raise Rejection(400, "empty_batch", "there is no message: batch has to be a list of them")
@@ -80,7 +83,7 @@ def read_batch(request: Request, settings: Settings) -> Iterable[Event]:
             message = {**shared, **message}
             if context:
                 message["context"] = {**context, **mapping(message.get("context"))}
-        yield _event(message, given, is_long, settings)
+        yield _event(message, given, settings, is_plain, is_long)
 
 
 def tenant_of(request: Request) -> dict[str, str]:
@@ -95,9 +98,11 @@ def tenant_of(request: Request) -> dict[str, str]:
     return {"tid": user} if 0 < len(user) <= MAX_KEY_LENGTH else {}
 
 
-def _event(message: Any, given: dict[str, str], is_long: bool, settings: Settings) -> Event:
-    message, rejection = measured(message, MAX_MESSAGE_BYTES if is_long else None)
-    return Event(message, given, rejection or _why_not(message, settings))
+def _event(message: Any, given: dict[str, str], settings: Settings, is_plain: bool, is_long: bool) -> Event:
+    rejection = None
+    if is_long:
+        message, rejection = measured(message, MAX_MESSAGE_BYTES)
+    return Event(message, given, rejection or _why_not(message, settings), is_plain)
 
 
 def _why_not(message: Any, settings: Settings) -> Rejection | None:
@@ -119,7 +124,7 @@ def _denies(message: dict[str, Any]) -> bool:
 
 def translate(original: dict[str, Any], given: Mapping[str, str], received_at: int) -> Hit:
     """The hit of a message: its fields, its goods, its context, its properties; then what is left of each."""
-    message, call = dict(original), str(original["type"])
+    message, call = dict(original), original["type"]
     hit: Hit = {**given, **table.CALLS[call]}
     held = queue_time(received_at, _happened_at(message, received_at))
     if held:
@@ -158,7 +163,7 @@ def _put_context(hit: Hit, context: dict[str, Any], rest: dict[str, Any]) -> Non
             left = dict(value)
             if name in objects:
                 take(hit, left, objects[name])
-            elif name == "screen" and value.get("width") and value.get("height"):
+            elif name == "screen" and says_something(value.get("width")) and says_something(value.get("height")):
                 put(hit, "sr", f"{as_parameter(left.pop('width'))}x{as_parameter(left.pop('height'))}")
             if not left:
                 continue
@@ -176,7 +181,9 @@ def _happened_at(message: Mapping[str, Any], received_at: int) -> int | None:
 
 def _milliseconds(value: Any) -> int | None:
     """Epoch milliseconds of a time in ISO 8601; one without a zone is UTC."""
-    return _read_time(str(value)) if isinstance(value, str) and len(value) <= 40 else None
+    if is_number(value):
+        value = str(value)
+    return _read_time(value) if value.__class__ is str and len(value) <= 40 else None
 
 
 @lru_cache(maxsize=256)  # the messages of a batch are sent at one time

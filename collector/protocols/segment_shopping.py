@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from collector.contract import Hit
-from collector.protocols.events import as_parameter, mapping, put, take
+from collector.protocols.events import as_parameter, mapping, put, says_something, take
 from collector.protocols.segment_events import (
     CHECKOUT,
     LIST_NAMES,
@@ -38,7 +38,11 @@ def put_goods(hit: Hit, goods: str, properties: Properties) -> None:
     if products and goods:
         del properties["products"]
     if action in ("detail", "click"):
-        put(hit, "pal", next((properties[name] for name in LIST_NAMES[:3] if properties.get(name)), None))
+        put(
+            hit,
+            "pal",
+            next((properties[name] for name in LIST_NAMES[:3] if says_something(properties.get(name))), None),
+        )
     if action in ("purchase", "refund"):
         revenue = next((name for name in REVENUE if properties.get(name) not in (None, "")), None)
         if revenue is not None:
@@ -58,7 +62,7 @@ def _put_product(hit: Hit, prefix: str, product: dict[str, Any]) -> None:
 
 
 def _put_impressions(hit: Hit, properties: Properties, products: list[dict[str, Any]]) -> None:
-    name = next((as_parameter(properties[name]) for name in LIST_NAMES if properties.get(name)), None)
+    name = next((as_parameter(properties[name]) for name in LIST_NAMES if says_something(properties.get(name))), None)
     put(hit, "il1nm", name)
     for number, product in enumerate(products, start=1):
         _put_product(hit, f"il1pi{number}", product)

@@ -63,10 +63,10 @@ def older(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         if hit["cid"].startswith("strict"):
             raise HitError("missing_client_id", "an odd one")
 
-    def unreadable(request: Request, limit: int) -> Any:
+    def unreadable(request: Request, limit: int, **how: bool) -> Any:
         if b"batch" in request.body:
             raise Rejection(400, "malformed_json", "we could not read it")
-        return read_object(request, limit)
+        return read_object(request, limit, **how)
 
     read_object = segment.read_object
 
