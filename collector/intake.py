@@ -8,7 +8,8 @@ leave a record too, with the reason and as much of the payload as may be kept. I
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from functools import lru_cache
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from collector import privacy, records
@@ -109,17 +110,10 @@ def judge(request: Request, route: Route, call: Call) -> list[HitOutcome]:
     """What becomes of each hit of a request. Raises the Rejection that all of it earns."""
     if route.protocol is None:
         return [_process_hit(text, call) for text in route.read(request, call.settings)]
-    from collector.protocols.events import pruned
-    from collector.protocols.received import TooDeep, scrub_received
-
-    protocol, settings = route.protocol, call.settings
+    protocol, settings, look_at = route.protocol, call.settings, _received().look_at
     outcomes = []
-    for event in protocol.read(request, settings):
-        try:
-            seen = scrub_received(event.original, settings.ip_mode, event.is_plain)
-        except TooDeep:
-            event = pruned(event)
-            seen = scrub_received(event.original, settings.ip_mode)
+    for received in protocol.read(request, settings):
+        event, seen = look_at(received, settings.ip_mode)
         outcomes.append(_process_event(event, protocol, call, seen))
     return outcomes
 
@@ -129,10 +123,15 @@ def reject_request(rejection: Rejection, request: Request, call: Call) -> HitOut
     size = len(request.body or request.query)
     if call.protocol is None:
         return _reject(rejection, payload_of(request), call, size)
-    from collector.protocols.received import scrub_received_payload
-
     payload, given = call.protocol.payload(request), {**call.protocol.tenant(request), **call.given}
-    return _reject(rejection, payload, call, size, scrub=scrub_received_payload, given=given)
+    return _reject(rejection, payload, call, size, scrub=_received().scrub_received_payload, given=given)
+
+
+@lru_cache(maxsize=1)
+def _received() -> ModuleType:
+    from collector.protocols import received
+
+    return received
 
 
 def _answer_other(method: str, path: str, cors: dict[str, str]) -> RequestOutcome:
@@ -185,7 +184,7 @@ def _process_event(event: Event, protocol: Protocol, call: Call, seen: Seen) -> 
     given = {**call.given, **event.given, **call.given} if call.given else event.given  # in the order of then
     try:
         if event.rejection is None:
-            hit = protocol.translate(original, given, call.received_at)
+            hit = protocol.translate(event, given, call.received_at)
             is_plain = seen.is_plain and not privacy.may_wrap_override("\n".join(given.values()))
             stored = original if seen.is_exact else protocol.stored(original)
             return _accept(hit, call, protocol.name, stored, given, is_plain)
@@ -250,10 +249,8 @@ def _reject(
     else:
         kept = scrub(payload[:MAX_REJECTED_PAYLOAD], call.settings.ip_mode)
         if given:
-            from collector.protocols.received import scrub_received
-
             kept_given = dict(given)
-            scrub_received(kept_given, call.settings.ip_mode)
+            _received().scrub_received(kept_given, call.settings.ip_mode)
         is_whole = kept is not None and len(payload) <= MAX_REJECTED_PAYLOAD
     record = build_rejected(
         rejection.reason,

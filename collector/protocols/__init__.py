@@ -6,10 +6,12 @@ record (`request.original`), the protocol's name too (`request.protocol`; v1 has
 
     routes                     the paths
     events                     what a protocol is, and what all of them need
+    shared                     what the events of a request have in common
     ga4_gtag, ga4_mp           how GA4's requests are read
     ga4_events, ga4_shopping   what GA4's events mean, one table for both
     segment, segment_pixel     how Segment's requests are read
     segment_events,            what its calls mean
+    segment_context,
     segment_shopping
 
 Names of ours in a hit: `_en` is the client's own name of the event, `_sid` its session's id, `_et` milliseconds of

@@ -10,6 +10,7 @@ from collector.bodies import text_of, unpacked
 from collector.contract import Hit, InexactNumber, find_parameter, nested
 from collector.outcomes import Rejection
 from collector.privacy import may_wrap_override
+from collector.protocols.shared import Shared
 from collector.settings import Settings
 from collector.texts import BLANKS, Number, read_json, write_json
 from collector.web import Request
@@ -29,24 +30,26 @@ NO_CONSENT = Rejection(204, "consent_denied", "the visitor has not agreed to bei
 
 class Event(NamedTuple):
     """One event of a request. `given` has the parameters of its hit that are not in the event itself (in v1's names);
-    `rejection` is why it is none. `is_plain`: nothing is wrapped in a text of all that came with it."""
+    `rejection` is why it is none. `is_plain`: nothing is wrapped in a text of all that came with it. `shared` is a member of the
+    original that other events have, too."""
 
     original: Any
     given: Mapping[str, str] = MappingProxyType({})
     rejection: Rejection | None = None
     is_plain: bool = False
+    shared: Shared | None = None
 
 
 class Protocol(NamedTuple):
     """A wire format. `read` takes a request apart, or raises the rejection that all of it earns; `translate` makes a hit of
-    an event's original, of what is given beside it and of the time of receipt (epoch ms); `write` gives the text of an
+    an event, of what is given beside it and of the time of receipt (epoch ms); `write` gives the text of an
     original, `payload` that of a request, for what is refused. `longest_body` is in bytes, unpacked. `by_servers`: servers send it
     for their visitors, too; from a page it comes with an Origin. `tenant` is what a request that is refused whole says of its
     tenant outside of its payload (in v1's names)."""
 
     name: str
     read: Callable[[Request, Settings], Iterable[Event]]
-    translate: Callable[[Any, Mapping[str, str], int], Hit]
+    translate: Callable[[Event, Mapping[str, str], int], Hit]
     write: Callable[[Any], str]
     payload: Callable[[Request], str]
     longest_body: int
@@ -84,19 +87,19 @@ def take(hit: Hit, values: dict[str, Any], targets: Mapping[str, str], prefix: s
     for name, target in targets.items():
         if name in values:
             value = values[name]
-            if value.__class__ is str and value:  # `put`, spelled out: this runs for every parameter of every message
-                if hit.setdefault(prefix + target, value) == value:
-                    del values[name]
-            elif put(hit, prefix + target, value):
+            # `put`, spelled out: this runs for every parameter of every message.
+            text = value if value.__class__ is str else as_parameter(value)
+            if text is None or text == "" or hit.setdefault(prefix + target, text) == text:
                 del values[name]
 
 
 def as_parameter(value: Any) -> Any:
     """A value of JSON as a hit's: a number's own letters, true and false as words, what is nested as JSON."""
+    kind = value.__class__
+    if kind is int or kind is float:
+        return repr(value)
     if isinstance(value, str):
         return str(value)
-    if is_number(value):
-        return repr(value)
     if value is True or value is False:
         return "true" if value else "false"
     return None if value is None else nested(value)

@@ -114,9 +114,13 @@ PARAMETERS_OF: dict[str, dict[str, str]] = {
 
 
 @lru_cache(maxsize=256)
-def _targets(event: str, names: tuple[str, ...]) -> tuple[str | None, ...]:
-    """What each of an event's fields is in v1; None for what has no name there. A site's events have the same few sets of names."""
-    return tuple(_target(event, name) for name in names)
+def _targets(event: str, names: tuple[str, ...]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """An event's fields with what they are in v1, and those that have no name there. A site's events have the same few sets of names."""
+    targets = [(name, _target(event, name)) for name in names]
+    return (
+        tuple((name, target) for name, target in targets if target is not None),
+        tuple(name for name, target in targets if target is None),
+    )
 
 
 def _target(event: str, name: str) -> str | None:
@@ -136,16 +140,16 @@ def translate(
     if hit["t"] == "event":
         hit["ea"] = event
     rest = put_items(hit, event, fields, items)
-    unknown: list[str] = []
-    for name, target in zip(rest, _targets(event, tuple(rest)), strict=True):
+    known, unknown = _targets(event, tuple(rest))
+    taken = set()
+    for name, target in known:
         value = fields[name]
-        if target is None:
-            unknown.append(name)
-        elif value.__class__ is str and value:  # `put`, spelled out: this runs for every parameter of every event
+        if value.__class__ is str and value:  # `put`, spelled out: this runs for every parameter of every event
             if hit.setdefault(target, value) != value:
-                unknown.append(name)
+                taken.add(name)
         elif not put(hit, target, value):
-            unknown.append(name)
-    for name in unknown:  # when all that has a name has it
+            taken.add(name)
+    # When all that has a name has it; what found its name taken by another value lies between the others as it came.
+    for name in [name for name in rest if name in taken or name in unknown] if taken else unknown:
         keep(hit, name, fields[name], PREFIX)
     return hit

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -82,25 +83,30 @@ def client_of(request: Request) -> str | None:
     return found[1] if found else None
 
 
-def translate(original: dict[str, Any], given: Mapping[str, str], received_at: int) -> Hit:
+def translate(event: Event, given: Mapping[str, str], received_at: int) -> Hit:
     """The hit of an event: its items taken apart, the rest by GA4's table."""
-    items: list[tuple[int, Item]] = []
-    fields = dict(original)
-    for name in [name for name in fields if name[:2] == "pr"]:
-        index = _ITEM.fullmatch(name)
-        if index is not None:
-            items.append((int(index[1]), item_of(fields.pop(name))))
-    if len(items) > 1:
-        items.sort(key=lambda item: item[0])
+    fields = dict(event.original)
+    items = [(index, item_of(fields.pop(name))) for index, name in _items_in(tuple(fields))]
     return translate_fields(fields, items, given, received_at)
+
+
+@lru_cache(maxsize=256)
+def _items_in(names: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
+    """The items among an event's names, by their index. A site's events have the same few sets of names."""
+    return tuple(sorted((int(index[1]), name) for name in names if (index := _ITEM.fullmatch(name)) is not None))
 
 
 def item_of(text: str) -> Item:
     """The fields of an item by their two letters; what a site adds by its name behind a dot."""
     item: Item = {}
     added: dict[str, list[str | None]] = {}
-    for field in _FIELDS.findall(text):
-        letters, value = field[:2], field[2:].replace("~~", "~")
+    has_tildes = "~~" in text
+    for field in _FIELDS.findall(text) if has_tildes else text.split("~"):
+        if not field:
+            continue
+        letters, value = field[:2], field[2:]
+        if has_tildes:
+            value = value.replace("~~", "~")
         if letters[0] in "kv" and letters[1:].isdigit():
             added.setdefault(letters[1], [None, None])["kv".index(letters[0])] = value
         elif value:

@@ -139,8 +139,9 @@ def _micros(original: dict[str, Any], event: dict[str, Any]) -> int | None:
     return whole_number(original.get("timestamp_micros")) if of_event is None else of_event
 
 
-def translate(original: dict[str, Any], given: Mapping[str, str], received_at: int) -> Hit:
+def translate(received: Event, given: Mapping[str, str], received_at: int) -> Hit:
     """The hit of an event: its JSON in gtag's flat names, these by GA4's table."""
+    original = received.original
     event = mapping(original["events"][0])
     fields: dict[str, Any] = {"en": event.get("name")}
     for name, value in original.items():

@@ -48,7 +48,7 @@ def _put_item(hit: Hit, prefix: str, item: Item) -> None:
         if text is None or name in CATEGORIES:
             continue
         if name == "ca":
-            levels = [as_parameter(item.get(level)) for level in CATEGORIES]
+            levels = [as_parameter(item[level]) for level in CATEGORIES if level in item]
             text = "/".join([str(text), *(str(level) for level in levels if level)])
         hit[prefix + PRODUCT.get(name, name)] = text
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from collector.payloads import has_address
 from collector.privacy import may_wrap_override, scrub_payload, scrub_texts, stored_override
-from collector.protocols.events import MAX_NESTING, is_deeper
+from collector.protocols.events import MAX_NESTING, Event, is_deeper, pruned
+from collector.protocols.shared import Shared
 from collector.settings import IpMode
 from collector.spellings import readings, words_in
 from collector.texts import Number, read_json, write_json
@@ -22,11 +23,14 @@ _ADDRESS_WORD = re.compile(r"(?<![a-z])ip(?:_?addr(?:ess)?)?(?![a-z])")
 # The same where words have no bounds any more, because all letters are small; `uip` is found in any spelling anyway.
 _MAY_NAME_ADDRESS = re.compile(r"(?<!u)ip(?:_?addr(?:ess)?)?(?![a-z])|forwarded")
 
+# A name that tells: which of v1's words it has, and whether it names an address.
+Told = tuple[str, frozenset[str], bool]
+_ONLY_TEXT, _NESTS = {str}, {dict, list}
 # No number of levels is counted down from here to 0.
 _ANY_DEPTH = -1
 
 
-class TooDeep(Exception):
+class _TooDeep(Exception):
     """It nests more deeply than an event may."""
 
 
@@ -39,10 +43,19 @@ class Seen(NamedTuple):
     is_exact: bool
 
 
-def scrub_received(original: Any, mode: IpMode, is_plain: bool = False) -> Seen:
+def look_at(event: Event, mode: IpMode) -> tuple[Event, Seen]:
+    """Cut the addresses in an event, in place. Of one that nests too deeply comes back its refusal."""
+    try:
+        return event, scrub_received(event.original, mode, event.is_plain, event.shared)
+    except _TooDeep:
+        event = pruned(event)
+        return event, scrub_received(event.original, mode)
+
+
+def scrub_received(original: Any, mode: IpMode, is_plain: bool = False, shared: Shared | None = None) -> Seen:
     """Cut the addresses in what was received, in place: `uip` in whatever spelling, and whatever is named an address. `is_plain`: it is
-    known that nothing may be wrapped in a text of it. Raises TooDeep."""
-    look = _Look(mode, is_plain)
+    known that nothing may be wrapped in a text of it."""
+    look = _Look(mode, is_plain, shared)
     look.through(original, False, MAX_NESTING)
     may_wrap = not is_plain and may_wrap_override("\n".join(look.texts))
     if may_wrap and isinstance(original, dict):
@@ -54,10 +67,10 @@ class _Look:
     """One look through a value of JSON: cuts what is named an address, collects the texts (but of what is plain), notes which of v1's words its
     names have and whether there is a number that only its letters give back."""
 
-    __slots__ = ("_is_plain", "_mode", "is_exact", "texts", "words")
+    __slots__ = ("_is_plain", "_mode", "_shared", "is_exact", "texts", "words")
 
-    def __init__(self, mode: IpMode, is_plain: bool = False) -> None:
-        self._mode, self._is_plain = mode, is_plain
+    def __init__(self, mode: IpMode, is_plain: bool, shared: Shared | None = None) -> None:
+        self._mode, self._is_plain, self._shared = mode, is_plain, shared
         self.is_exact = True
         self.texts: list[str] = []
         self.words: frozenset[str] = frozenset()
@@ -65,12 +78,12 @@ class _Look:
     def through(self, value: Any, is_named: bool, levels: int) -> None:
         """`is_named`: an address, by a name further out. `levels` of objects and lists may be in it."""
         if not levels:
-            raise TooDeep
+            raise _TooDeep
         if value.__class__ is dict:
             names = tuple(value)
-            told = names if is_named else _telling(names)
+            told = tuple((name, words_in(name), True) for name in names) if is_named else _telling(names)
             if told:
-                self._cut(value, told, is_named, levels)
+                self._cut(value, told, levels)
             members = value.values()
         elif value.__class__ is list:
             if is_named:
@@ -78,21 +91,34 @@ class _Look:
             members = value
         else:
             return
-        for item in members:
-            kind = item.__class__
-            if kind is str:
-                if not self._is_plain:
-                    self.texts.append(item)
-            elif kind is dict or kind is list:
-                self.through(item, is_named, levels - 1)
-            elif kind is Number:
-                self.is_exact = False
+        kinds = set(map(type, members))
+        if not self._is_plain:
+            self.texts += members if kinds == _ONLY_TEXT else [item for item in members if item.__class__ is str]
+        if Number in kinds:
+            self.is_exact = False
+        if not kinds.isdisjoint(_NESTS):
+            for item in members:
+                kind = item.__class__
+                if kind is dict or kind is list:
+                    if self._shared is not None and item is self._shared.value:
+                        self._at(self._shared, levels - 1)
+                    else:
+                        self.through(item, is_named, levels - 1)
 
-    def _cut(self, fields: dict[str, Any], told: tuple[str, ...], is_named: bool, levels: int) -> None:
-        for name in told:
-            item, words = fields[name], words_in(name)
+    def _at(self, shared: Shared, levels: int) -> None:
+        if shared.seen is None:
+            look = _Look(self._mode, self._is_plain)
+            look.through(shared.value, False, levels)
+            shared.seen = look
+        self.words |= shared.seen.words
+        self.texts += shared.seen.texts
+        self.is_exact = self.is_exact and shared.seen.is_exact
+
+    def _cut(self, fields: dict[str, Any], told: tuple[Told, ...], levels: int) -> None:
+        for name, words, is_address in told:
+            item = fields[name]
             if is_deeper(item, levels - 1):  # it may be cut before it is looked through
-                raise TooDeep
+                raise _TooDeep
             self.words |= words
             if "uip" in words:
                 stored = stored_override(item, self._mode)
@@ -100,7 +126,7 @@ class _Look:
                     del fields[name]
                 else:
                     fields[name] = stored
-            elif not is_named and not _names_address(name):
+            elif not is_address:
                 continue
             elif has_address(name):  # a request that lies encoded in a name
                 del fields[name]
@@ -116,8 +142,9 @@ def _network(text: str, mode: IpMode) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _telling(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if _names_address(name) or words_in(name))
+def _telling(names: tuple[str, ...]) -> tuple[Told, ...]:
+    told = ((name, words_in(name), _names_address(name)) for name in names)
+    return tuple(one for one in told if one[1] or one[2])
 
 
 @lru_cache(maxsize=4096)

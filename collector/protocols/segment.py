@@ -29,7 +29,6 @@ from collector.protocols.events import (
     NO_CONSENT,
     Event,
     Protocol,
-    as_parameter,
     is_number,
     is_text,
     keep,
@@ -38,10 +37,11 @@ from collector.protocols.events import (
     put,
     queue_time,
     read_object,
-    says_something,
     take,
 )
+from collector.protocols.segment_context import put_context
 from collector.protocols.segment_shopping import put_goods
+from collector.protocols.shared import Shared, shared_by
 from collector.settings import PrivacySignals, Settings
 from collector.texts import write_json
 from collector.web import Request, Response, json_response
@@ -78,12 +78,17 @@ def read_batch(request: Request, settings: Settings) -> Iterable[Event]:
     context = mapping(content.get("context"))
     if len(write_json([shared, context])) * len(messages) > MAX_BATCH_BYTES:
         raise Rejection(413, "too_large", "what the batch says for all of its messages is too long for so many")
+    known: dict[bytes, Shared] = {}
     for message in messages:
+        same = None
         if isinstance(message, dict):
             message = {**shared, **message}
             if context:
                 message["context"] = {**context, **mapping(message.get("context"))}
-        yield _event(message, given, settings, is_plain, is_long)
+            same = shared_by(message.get("context"), known)
+            if same is not None:
+                message["context"] = same.value
+        yield _event(message, given, settings, is_plain, is_long, same)
 
 
 def tenant_of(request: Request) -> dict[str, str]:
@@ -98,11 +103,18 @@ def tenant_of(request: Request) -> dict[str, str]:
     return {"tid": user} if 0 < len(user) <= MAX_KEY_LENGTH else {}
 
 
-def _event(message: Any, given: dict[str, str], settings: Settings, is_plain: bool, is_long: bool) -> Event:
+def _event(
+    message: Any,
+    given: dict[str, str],
+    settings: Settings,
+    is_plain: bool,
+    is_long: bool,
+    shared: Shared | None = None,
+) -> Event:
     rejection = None
     if is_long:
         message, rejection = measured(message, MAX_MESSAGE_BYTES)
-    return Event(message, given, rejection or _why_not(message, settings), is_plain)
+    return Event(message, given, rejection or _why_not(message, settings), is_plain, shared)
 
 
 def _why_not(message: Any, settings: Settings) -> Rejection | None:
@@ -122,9 +134,10 @@ def _denies(message: dict[str, Any]) -> bool:
     return any(name.casefold() == "analytics" and choice is False for name, choice in preferences.items())
 
 
-def translate(original: dict[str, Any], given: Mapping[str, str], received_at: int) -> Hit:
+def translate(event: Event, given: Mapping[str, str], received_at: int) -> Hit:
     """The hit of a message: its fields, its goods, its context, its properties; then what is left of each."""
-    message, call = dict(original), original["type"]
+    message = dict(event.original)
+    call = message["type"]
     hit: Hit = {**given, **table.CALLS[call]}
     held = queue_time(received_at, _happened_at(message, received_at))
     if held:
@@ -143,32 +156,16 @@ def translate(original: dict[str, Any], given: Mapping[str, str], received_at: i
     elif call == "track":
         hit["ea"] = own
         take(hit, properties, table.PROPERTIES_OF_EVENTS)
-    _put_context(hit, mapping(message.pop("context", None)), rest)
+    put_context(hit, mapping(message.pop("context", None)), rest, event.shared)
     take(hit, properties, table.PROPERTIES)
-    rest |= {f"properties.{name}": value for name, value in properties.items()}
-    rest |= {f"traits.{name}": value for name, value in mapping(message.pop("traits", None)).items()}
-    for name, value in {**message, **rest}.items():
+    if properties:
+        rest |= {f"properties.{name}": value for name, value in properties.items()}
+    traits = mapping(message.pop("traits", None))
+    if traits:
+        rest |= {f"traits.{name}": value for name, value in traits.items()}
+    for name, value in (message | rest).items():
         keep(hit, name, value, table.PREFIX)
     return hit
-
-
-def _put_context(hit: Hit, context: dict[str, Any], rest: dict[str, Any]) -> None:
-    """Its fields and those of its objects; the screen's size as v1 writes it; what is left into `rest`."""
-    fields, objects = table.CONTEXT, table.CONTEXT_OF
-    for name, value in context.items():
-        if name in fields:
-            if put(hit, fields[name], value):
-                continue
-        elif value.__class__ is dict:
-            left = dict(value)
-            if name in objects:
-                take(hit, left, objects[name])
-            elif name == "screen" and says_something(value.get("width")) and says_something(value.get("height")):
-                put(hit, "sr", f"{as_parameter(left.pop('width'))}x{as_parameter(left.pop('height'))}")
-            if not left:
-                continue
-            value = left
-        rest[f"context.{name}"] = value
 
 
 def _happened_at(message: Mapping[str, Any], received_at: int) -> int | None:

@@ -320,3 +320,35 @@ def test_a_wish_for_a_cut_address_is_found_at_any_depth(make_request: Any, prope
         message = {**ME, "writeKey": "k", "event": "x", "properties": wish}
         _, (record,) = _send(make_request, "/v1/track", message, settings, **sender)
         assert record["context"]["user_ip"] == address
+
+
+@pytest.mark.parametrize("mode", list(IpMode))
+def test_messages_that_share_a_context_are_read_as_if_each_came_alone(make_request: Any, mode: IpMode) -> None:
+    """A batch's equal contexts are worked out once. Equal is what has the same letters (1, 1.0 and true are equal to Python), in a batch in which
+    something may be wrapped in a text as well, and where a message says another thing than its context."""
+    contexts = [
+        f'{{"ip": "203.0.113.77", "locale": "en", "page": {{"url": "{url}"}}, "screen": {{"width": {width}, "height": 1}}, "x": {{"ip": 1}}}}'
+        for url in ("https://shop.example/", "https://shop.example/?a=%75ip%3D203.0.113.77")
+        for width in ("1", "1.0", "1.00", "true")
+    ]
+    messages = [
+        f'{{"type": "page", "anonymousId": "a", "properties": {properties}, "context": {context}}}'
+        for context in (*contexts, *contexts)
+        for properties in ("{}", '{"url": "https://shop.example/"}', '{"url": "/"}')
+    ]
+
+    def kept(some: list[str]) -> list[Any]:
+        _, records = _process(
+            make_request("POST", "/v1/batch", f'{{"batch": [{", ".join(some)}]}}'), Settings(ip_mode=mode)
+        )
+        return [(record["context"], record["request"]["body"], record["request"]["original"]) for record in records]
+
+    assert json.dumps(kept(messages)) == json.dumps([kept([message])[0] for message in messages])
+
+
+def test_a_number_under_an_addresss_name_stays_a_number(make_request: Any) -> None:
+    """It became a text, or a text a number, by what another message had before: kept in mind as equal."""
+    for first, second in (("1", 1), (2, "2")):
+        batch = {"batch": [{"type": "page", **ME, "context": {"ip": ip}} for ip in (first, second)]}
+        _, records = _send(make_request, "/v1/batch", batch)
+        assert [record["request"]["original"]["context"]["ip"] for record in records] == [first, second]
