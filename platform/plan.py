@@ -21,7 +21,7 @@ from ingestion_platform.dates import ONE_DAY, Window, chunks, load_window, today
 from ingestion_platform.measures import BUILD_TAG, LOAD_TAG, Measure
 from ingestion_platform.resources.archive import Archive
 from ingestion_platform.resources.load_plan import missing_objects
-from ingestion_platform.resources.warehouse import Warehouse
+from ingestion_platform.resources.warehouse import LEDGER, Warehouse
 from ingestion_platform.settings import Settings
 from ingestion_platform.versions import input_versions
 
@@ -78,7 +78,7 @@ def plan(
     around = load_window(window)
     margins = Window(max(around.start, settings.partitions_start), min(around.end, today() + ONE_DAY))
     objects = archive.objects(*margins)
-    reachable = settings.may_have_warehouse
+    reachable = settings.may_have_warehouse and LEDGER in warehouse.relations()
     held = warehouse.held_objects(*margins) if reachable else []
     missing = missing_objects(objects, held)
     size_of_a_hit = _BYTES_A_HIT

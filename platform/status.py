@@ -18,12 +18,11 @@ from ingestion_platform.dates import ONE_DAY, Window, frozen_before, today
 from ingestion_platform.resources import environments
 from ingestion_platform.resources.archive import data_version
 from ingestion_platform.resources.dbt_project import read_manifest
-from ingestion_platform.resources.warehouse import PUBLISHED, Warehouse
+from ingestion_platform.resources.warehouse import LEDGER, PUBLISHED, Warehouse
 from ingestion_platform.settings import Settings
 
 _LOADED_SQL = "select arrival_date, sum(row_count) from raw.load_history group by arrival_date"
 _BUILT_SQL = "select distinct event_date from raw.build_history"
-_RELATIONS_SQL = "select lower(table_schema) || '.' || lower(table_name) from information_schema.tables"
 
 
 @dataclass(frozen=True)
@@ -125,9 +124,9 @@ def said(check: FailedCheck) -> str:
 
 
 def _of_warehouse(settings: Settings, warehouse: Warehouse, window: Window) -> _Warehouse:
-    there = {name for (name,) in warehouse.query(_RELATIONS_SQL)}
+    there = warehouse.relations()
     held = _Warehouse()
-    if "raw.load_history" not in there:
+    if LEDGER not in there:
         return held
     models = Models.of(read_manifest(adapter=environments.ADAPTERS[settings.environment]))
     names = models.names_of(models.partitioned)

@@ -44,6 +44,12 @@ PUBLISHED = ("stats.overview_1h", "stats.overview_1d", "stats.revenue_1h", "stat
 """What `export` writes."""
 
 
+LEDGER = "raw.build_history"
+"""A table that every ledger has, and that only a loader creates: infra/ declares RAW.LOGS and RAW.LOAD_HISTORY before any load."""
+
+_RELATIONS_SQL = "select lower(table_schema) || '.' || lower(table_name) from information_schema.tables"
+
+
 @dataclass(frozen=True)
 class DayLoad:
     """What the warehouse holds of one arrival date after a load, and what the load added.
@@ -72,6 +78,10 @@ class Warehouse(Reader):
     @abstractmethod
     def create_tables(self) -> None:
         """Create schemas, raw tables and the ledger where they are missing."""
+
+    def relations(self) -> set[str]:
+        """The tables and views that are there, as schema.name in small letters."""
+        return {name for (name,) in self.query(_RELATIONS_SQL)}
 
     @abstractmethod
     def load(
