@@ -134,7 +134,7 @@ def _of_warehouse(settings: Settings, warehouse: Warehouse, window: Window) -> _
     held.lines = {day: int(rows) for day, rows in warehouse.query(_LOADED_SQL)}
     held.built = {day for (day,) in warehouse.query(_BUILT_SQL)}
     held.stale = set(warehouse.stale_dates(names, *window, settings.partitions_start))
-    held.audits = {day: audit.audit_id for audit in warehouse.audits(-1) for day in audit.dates()}
+    held.audits = {day: audit.audit_id for audit in warehouse.waiting() for day in audit.dates()}
     for relation in ("events.logs", "events.duplicates", "events.quarantine"):
         if relation in there:
             counts = warehouse.query(f"select event_date, count(*) from {relation} group by event_date")

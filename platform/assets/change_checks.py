@@ -157,7 +157,7 @@ def _waiting(warehouse: Warehouse) -> Mapping[tuple[str, Any], str]:
     """By model and date what is held of it."""
     return {
         (change.cell.model, change.cell.day): f"Held as audit {audit.audit_id} ({change.reason})"
-        for audit in warehouse.audits()
+        for audit in warehouse.waiting()
         for change in audit.changes
         if change.is_difference and change.cell.day in audit.dates()
     }

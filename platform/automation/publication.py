@@ -28,7 +28,7 @@ from ingestion_platform.automation.refresh import Event, Refresh
 from ingestion_platform.changes import Cell
 from ingestion_platform.dagster_internals.partition_events import record
 from ingestion_platform.dates import ONE_DAY, Window, listed, ranges
-from ingestion_platform.resources.proposals import AuditState, HeldAudit, Moved, PublicationKind, WarehouseError
+from ingestion_platform.resources.proposals import HeldAudit, Moved, PublicationKind, WarehouseError
 from ingestion_platform.resources.warehouse import Warehouse
 from ingestion_platform.versions import digest, provenance, version_tags
 
@@ -155,13 +155,12 @@ class Word:
 
     def _meant(self, config: AuditConfig) -> tuple[HeldAudit, list[date]]:
         """The audit, and its dates that were named; none for all."""
-        audits = self._warehouse.audits(-1)
         if config.audit:
-            found = next((audit for audit in audits if audit.audit_id == config.audit), None)
+            found = self._warehouse.audit(config.audit)
             if found is None:
                 raise Failure(f"there is no audit {config.audit} (make status lists those that wait)")
         else:
-            found = next((audit for audit in audits if audit.dates(AuditState.HELD)), None)
+            found = next(iter(self._warehouse.waiting()), None)
             if found is None:
                 raise Failure("nothing is held: there is nothing to publish or to discard")
         if not config.first and not config.last:

@@ -119,7 +119,7 @@ class Refresh:
         """Those of `dates` of which another build would hold other things than what waits for a person already."""
         waiting = {
             change.cell: change.after
-            for audit in self.warehouse.audits(-1)
+            for audit in self.warehouse.waiting()
             for change in audit.changes
             if change.cell.day in audit.dates()
         }

@@ -28,16 +28,18 @@ def decide(settings: Settings, command: str, audit: str, first: str, last: str) 
     """Publish or discard what an audit holds, the newest where none is named; all of it, or the dates from `first` to `last`."""
     job, node, title = _JOBS[command]
     warehouse = environments.warehouse(settings)
-    waiting = [known for known in warehouse.audits(-1) if known.dates()]
-    if not audit and not waiting:
+    named = audit or next((known.audit_id for known in warehouse.waiting()), "")
+    if not named:
         raise CommandError(f"nothing is held: there is nothing to {command}")
-    named = audit or waiting[0].audit_id
     config = {"ops": {node: {"config": {"audit": named, "first": first, "last": last}}}}
     _run(settings, Work(job, None, f"{title} audit {named}", config=config))
     out = console()
-    now = next(known for known in warehouse.audits(-1) if known.audit_id == named)
-    for state in sorted({*now.states.values()}):
-        out.print(f"Audit {named}: {listed(now.dates(state))} {state}.", soft_wrap=True)
+    settled = warehouse.audit(named)
+    states = settled.states if settled is not None else {}
+    for state in sorted({*states.values()}):
+        out.print(
+            f"Audit {named}: {listed(sorted(day for day in states if states[day] is state))} {state}.", soft_wrap=True
+        )
     say_what_is_held(settings, out)
 
 
@@ -58,8 +60,8 @@ def roll_back(settings: Settings, publication: str) -> None:
 
 def say_what_is_held(settings: Settings, out: Console, only: Collection[str] = ()) -> None:
     """Name the audits that wait, with what they would change; those of `only`, where some are named."""
-    for audit in environments.warehouse(settings).audits(-1):
-        if audit.dates() and (not only or audit.audit_id in only):
+    for audit in environments.warehouse(settings).waiting():
+        if not only or audit.audit_id in only:
             for line in lines_of(audit):
                 out.print(line, soft_wrap=True)
 

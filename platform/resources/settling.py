@@ -32,7 +32,9 @@ class Publications(Protocol):
         """The versions of the cells that a publication changed."""
         ...
 
-    def is_publication(self, number: int) -> bool: ...
+    def models_of(self, number: int) -> list[str] | None:
+        """The models of which a publication changed rows, none of one of views only; None where there is no such publication."""
+        ...
 
     def numbers(self, models: Collection[str], window: Window) -> dict[Cell, list[int]]:
         """The publications of which versions of these models' dates are known."""
@@ -66,10 +68,12 @@ def to_take_back(ledger: Publications, number: int) -> dict[Cell, Version]:
     """The current versions of the cells that a publication changed; none where they have been taken back. Raises WarehouseError."""
     made = ledger.of_publication(number)
     if not made:
-        known = ledger.is_publication(number)
-        raise WarehouseError(
-            f"publication {number} changed no rows" if known else f"there is no publication {number} (make status)"
-        )
+        models = ledger.models_of(number)
+        if models is None:
+            raise WarehouseError(f"there is no publication {number} (make status)")
+        if not models:
+            raise WarehouseError(f"publication {number} changed no rows")
+        raise not_kept(number)
     days = [cell.day for cell in made]
     of_cells = {cell.model for cell in made}, Window(min(days), max(days) + ONE_DAY)
     current, numbers, roll_backs = ledger.current(*of_cells), ledger.numbers(*of_cells), ledger.roll_backs()
@@ -88,6 +92,13 @@ def to_take_back(ledger: Publications, number: int) -> dict[Cell, Version]:
             f"publication {max(later)} changed since what publication {number} had changed: roll back {max(later)} first"
         )
     return cells
+
+
+def not_kept(number: int) -> WarehouseError:
+    """What a publication replaced is forgotten."""
+    return WarehouseError(
+        f"what was before publication {number} is not kept any more (KEEP_VERSIONS_DAYS): replay its dates instead"
+    )
 
 
 def refuse_moved(ledger: Publications, changes: Sequence[Change]) -> None:

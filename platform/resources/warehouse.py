@@ -141,7 +141,15 @@ class Warehouse(Reader):
 
     @abstractmethod
     def audits(self, limit: int = 20) -> list[HeldAudit]:
-        """The audits that hold something or did, newest first."""
+        """The audits that hold something or did, newest first; what was settled is forgotten after a while, as earlier versions are."""
+
+    @abstractmethod
+    def waiting(self) -> list[HeldAudit]:
+        """The audits of which a date waits for a person, newest first."""
+
+    @abstractmethod
+    def audit(self, audit_id: str) -> HeldAudit | None:
+        """The audit of that id."""
 
     @abstractmethod
     def approvals(self) -> set[tuple[str, str]]:

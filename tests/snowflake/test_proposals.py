@@ -237,9 +237,12 @@ def test_a_first_publication_taken_back_leaves_nothing(bench: Any) -> None:
 
 
 def test_what_is_not_kept_any_more_cannot_be_taken_back(bench: Any) -> None:
-    """After KEEP_VERSIONS_DAYS; one line, and nothing is changed."""
+    """After KEEP_VERSIONS_DAYS; one line, and nothing is changed. What was settled is forgotten with it, what waits is not."""
     run(bench, BEFORE)
     run(bench, AFTER, inputs="2")
+    _, discarded = run(bench, BEFORE, code="2", inputs="2")
+    bench.warehouse.discard_held(discarded)
+    _, waits = run(bench, BEFORE, code="3", inputs="2")
     if isinstance(bench.warehouse, SnowflakeWarehouse):
         forgetful = SnowflakeWarehouse(bench.environ, keep_versions=timedelta(0))
         with forgetful.propose({}, None):
@@ -247,11 +250,26 @@ def test_what_is_not_kept_any_more_cannot_be_taken_back(bench: Any) -> None:
         assert bench.rows("select count(*) from staged.hits__history") == [(0,)]
     else:
         bench.warehouse.keep_house(timedelta(0), timedelta(0), datetime.now(UTC))
-    with pytest.raises(
-        WarehouseError, match=r"^what was before publication 2 is not kept any more \(KEEP_VERSIONS_DAYS\)"
-    ):
-        bench.warehouse.roll_back(2)
+    for number in (1, 2):
+        with pytest.raises(
+            WarehouseError, match=rf"^what was before publication {number} is not kept any more \(KEEP_"
+        ):
+            bench.warehouse.roll_back(number)
     assert seen(bench) == AFTER
+    assert [audit.audit_id for audit in bench.warehouse.audits()] == [waits]
+    assert bench.warehouse.audit(discarded) is None
+    assert bench.warehouse.audit(waits).changes[0].before.code == "1"
+    assert (bench.warehouse.publish_held(waits), seen(bench)) == (3, BEFORE)
+
+
+def test_a_roll_back_names_what_built_the_same_rows_last(bench: Any) -> None:
+    """Code that changes nothing is marked and not published; taking back what came after does not bring older code back."""
+    run(bench, BEFORE)
+    assert run(bench, BEFORE, code="2") == (None, "")
+    assert run(bench, AFTER, code="2", inputs="2") == (2, "")
+    bench.warehouse.roll_back(2)
+    built = bench.rows("select distinct code_version, inputs from raw.build_history where model = 'hits'")
+    assert built == [("2", "1")]
 
 
 def left(bench: Any) -> list[str]:

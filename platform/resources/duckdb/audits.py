@@ -23,6 +23,14 @@ _AUDITS = """
 """
 
 
+_FORGET_SETTLED = """
+    delete from clickstream_audits
+    where audit_id in (
+        select audit_id from clickstream_audits group by audit_id having not max(state = ?) and max(created_at) < ?
+    )
+"""
+
+
 class LakeAudits:
     """Over an open transaction of the catalog."""
 
@@ -79,6 +87,12 @@ class LakeAudits:
             [(state, audit_id, f"{day}") for day in days],
         )
 
+    def forget_settled(self, before: datetime) -> int:
+        """Forget audits from before that moment of which nothing is held; returns how many rows that were."""
+        forgotten = self._connection.execute(_FORGET_SETTLED, [AuditState.HELD, _text(before)]).rowcount
+        self._run("delete from clickstream_audit_views where audit_id not in (select audit_id from clickstream_audits)")
+        return forgotten
+
     def views_of(self, audit_id: str) -> dict[str, str]:
         """The views that are published with an audit."""
         return dict(self._run("select name, sql from clickstream_audit_views where audit_id = ?", [audit_id]))
@@ -87,6 +101,10 @@ class LakeAudits:
         return self._audits(
             "select audit_id from clickstream_audits group by audit_id order by max(created_at) desc limit ?", [limit]
         )
+
+    def waiting(self) -> list[HeldAudit]:
+        """The audits of which a date is held."""
+        return self._audits("select audit_id from clickstream_audits where state = ?", [AuditState.HELD])
 
     def audit(self, audit_id: str) -> HeldAudit | None:
         found = self._audits("?", [audit_id])
@@ -138,4 +156,8 @@ def _audit(audit_id: str, rows: list[tuple[Any, ...]]) -> HeldAudit:
 
 def now() -> str:
     """The moment, UTC, as the ledger has it."""
-    return datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ")
+    return _text(datetime.now(UTC))
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")

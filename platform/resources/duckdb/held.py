@@ -27,8 +27,8 @@ from ingestion_platform.resources.duckdb.publishing import (
 from ingestion_platform.resources.duckdb.views import select_files
 from ingestion_platform.resources.lake.contents import CatalogError, DataFile, NewFile, Snapshot, Table
 from ingestion_platform.resources.lake.workplaces import HELD, Removed, untouched_since
-from ingestion_platform.resources.proposals import AuditState, PublicationKind, WarehouseError
-from ingestion_platform.resources.settling import NO_VERSION, chosen_dates, known_audit, to_take_back
+from ingestion_platform.resources.proposals import AuditState, PublicationKind
+from ingestion_platform.resources.settling import NO_VERSION, chosen_dates, known_audit, not_kept, to_take_back
 
 
 def held_folder(lake: Lake, audit_id: str) -> Path:
@@ -91,9 +91,7 @@ def roll_back(lake: Lake, number: int) -> int | None:
     try:
         before, now = lake.catalog.snapshot(snapshot_id - 1), lake.catalog.snapshot()
     except CatalogError:
-        raise WarehouseError(
-            f"what was before publication {number} is not kept any more (KEEP_VERSIONS_DAYS): replay its dates instead"
-        ) from None
+        raise not_kept(number) from None
     tables = {table.name.partition(".")[2]: table for table in _model_tables(now)}
     tables = {model: tables[model] for model in sorted({cell.model for cell in cells} & tables.keys())}
     files = _files_of(lake, before, tables, {cell.day for cell in cells})
@@ -124,7 +122,7 @@ def remove_released(lake: Lake, grace: timedelta, now: datetime) -> Removed:
     with lake.catalog.reading() as connection:
         kept = {
             (audit.audit_id, day)
-            for audit in LakePublications(connection).audits(-1)
+            for audit in LakePublications(connection).waiting()
             for day in audit.dates(AuditState.HELD)
         }
     files = size = 0

@@ -35,7 +35,9 @@ def keep_house(lake: Lake, keep: timedelta, grace: timedelta, now: datetime) -> 
         merged = merge(lake.catalog, write)
     expired = expire(lake.catalog, keep, now)
     with lake.catalog.change("versions") as change:
-        LakePublications(change.connection).forget_versions()
+        ledger = LakePublications(change.connection)
+        ledger.forget_settled(now - keep)
+        ledger.forget_versions()
     deleted = delete_scheduled(lake.catalog, grace, now)
     orphans, abandoned = remove_orphans(lake.catalog, grace, now), remove_abandoned(lake.folder, grace, now)
     released = remove_released(lake, grace, now)

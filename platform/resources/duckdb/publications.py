@@ -168,8 +168,9 @@ class LakePublications(LakeAudits):
         rows = self._run("select snapshot_id from clickstream_publications where publication_id = ?", [number])
         return int(rows[0][0]) if rows else None
 
-    def is_publication(self, number: int) -> bool:
-        return self.snapshot_of(number) is not None
+    def models_of(self, number: int) -> list[str] | None:
+        rows = self._run("select models from clickstream_publications where publication_id = ?", [number])
+        return list(json.loads(rows[0][0])) if rows else None
 
     def forget_versions(self) -> int:
         """Forget versions that can neither be compared with nor be taken back to any more; returns how many.

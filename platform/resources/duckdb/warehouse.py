@@ -132,6 +132,14 @@ class DuckDBWarehouse(Warehouse):
         with self._publications() as known:
             return known.audits(limit)
 
+    def waiting(self) -> list[HeldAudit]:
+        with self._publications() as known:
+            return known.waiting()
+
+    def audit(self, audit_id: str) -> HeldAudit | None:
+        with self._publications() as known:
+            return known.audit(audit_id)
+
     def approvals(self) -> set[tuple[str, str]]:
         with self._publications() as known:
             return known.approvals()

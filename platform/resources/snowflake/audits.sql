@@ -24,6 +24,18 @@ where audit_id = ? and event_date in (select value::varchar::date from table(fla
 -- name: newest_audits
 select audit_id from raw.audits group by audit_id order by max(created_at) desc, audit_id limit ?;
 
+-- name: held_audits
+select distinct audit_id from raw.audits where state = 'held';
+
+-- name: forget_settled
+delete from raw.audits
+where audit_id in (
+    select audit_id
+    from raw.audits
+    group by audit_id
+    having max(created_at) < cast(? as timestamp_ntz) and count_if(state = 'held') = 0
+);
+
 -- name: audits
 select
     a.audit_id, a.created_at, a.event_date, a.model, a.state, a.reason, a.decision, to_json(a.changed_columns), a.load_id,

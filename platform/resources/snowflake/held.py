@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import date
 
 from ingestion_platform.changes import Decision
-from ingestion_platform.resources.proposals import AuditState, PublicationKind, WarehouseError
-from ingestion_platform.resources.settling import NO_VERSION, chosen_dates, known_audit, to_take_back
+from ingestion_platform.resources.proposals import AuditState, PublicationKind
+from ingestion_platform.resources.settling import NO_VERSION, chosen_dates, known_audit, not_kept, to_take_back
 from ingestion_platform.resources.snowflake import sql
 from ingestion_platform.resources.snowflake.history import History
 from ingestion_platform.resources.snowflake.publications import SnowflakePublications
@@ -65,15 +65,14 @@ def roll_back(session: Session, number: int) -> int | None:
         if not to_take_back(ledger, number):
             return None
         if not ledger.keeps_rows_before(number):
-            raise WarehouseError(
-                f"what was before publication {number} is not kept any more (KEEP_VERSIONS_DAYS): replay its dates instead"
-            )
+            raise not_kept(number)
         made = ledger.record(PublicationKind.ROLL_BACK, f"{number}", list(cells))
         for model, relation in history.relations.items():
             days = sorted(cell.day for cell in cells if cell.model == model)
             history.keep(model, days, made)
             session.execute(f"delete from {relation} where {on(days)}", days)
             history.restore(model, days, number)
+        ledger.close(cells)
         before = ledger.before(number)
         ledger.record_built(
             {

@@ -56,7 +56,7 @@ class History:
 
 
 def drop_before(session: Session, moment: datetime) -> None:
-    """Forget what publications before `moment` had replaced."""
+    """Forget what publications before `moment` had replaced, with their versions, and audits from before it that were settled."""
     ledger = SnowflakePublications(session)
     newest = ledger.newest_before(moment)
     if not newest:
@@ -67,6 +67,7 @@ def drop_before(session: Session, moment: datetime) -> None:
         for table in tables:
             session.execute(f"delete from {table} where publication_id <= ?", [newest])
         ledger.note_rows_dropped(newest)
+        ledger.forget(moment)
 
 
 def _table(model: str) -> str:

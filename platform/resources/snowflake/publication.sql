@@ -32,9 +32,9 @@ from raw.publications
 order by publication_id desc
 limit ?;
 
--- Of one: whether the rows that it replaced are kept.
+-- Of one: whether the rows that it replaced are kept, and the models that it changed.
 -- name: publication
-select coalesce(rows_kept, false) from raw.publications where publication_id = ?;
+select coalesce(rows_kept, false), to_json(models) from raw.publications where publication_id = ?;
 
 -- name: roll_backs
 select publication_id, about from raw.publications where kind = 'roll back';

@@ -42,6 +42,12 @@ class SnowflakePublications:
     def _versions(self, name: str, *parameters: Any) -> dict[Cell, Version]:
         return {Cell(model, day): stored_version(row) for model, day, *row in self._session.run(name, *parameters)}
 
+    def close(self, cells: Iterable[Cell]) -> None:
+        """Note with the current versions of these cells, which are about to be replaced, what built the same rows last: what a roll back
+        of the replacing publication names again."""
+        for some in chunks([{"model": cell.model, "event_date": cell.day} for cell in cells]):
+            self._session.run("close_versions", some)
+
     def record_built(self, versions: Mapping[Cell, Version]) -> None:
         """Note what the published rows of these cells were built from last; `publication` of each is the one that has them.
 
@@ -52,7 +58,7 @@ class SnowflakePublications:
             for cell, v in versions.items()
         ]
         for some in chunks(rows):
-            for name in ("forget_builds", "note_builds", "forget_versions", "note_versions"):
+            for name in ("replace_builds", "note_builds", "replace_versions", "note_versions"):
                 self._session.run(name, some)
 
     def record(self, kind: PublicationKind, about: str, cells: Collection[Cell]) -> int:
@@ -76,8 +82,9 @@ class SnowflakePublications:
             for number, at, models, start, end, kind, about in self._session.run("publications", limit)
         ]
 
-    def is_publication(self, number: int) -> bool:
-        return bool(self._session.run("publication", number))
+    def models_of(self, number: int) -> list[str] | None:
+        rows = self._session.run("publication", number)
+        return list(json.loads(rows[0][1])) if rows else None
 
     def keeps_rows_before(self, number: int) -> bool:
         """Whether the rows that a publication replaced are kept."""
@@ -90,6 +97,12 @@ class SnowflakePublications:
     def note_rows_dropped(self, number: int) -> None:
         """The rows that this publication, and those before it, had replaced are kept no more."""
         self._session.run("note_rows_dropped", number)
+
+    def forget(self, before: datetime) -> None:
+        """Forget versions that can neither be compared with nor be taken back to any more, and audits from before that moment of which
+        nothing is held."""
+        self._session.run("forget_settled", _text(before))
+        self._session.run("forget_versions")
 
     def numbers(self, models: Collection[str], window: Window) -> dict[Cell, list[int]]:
         numbers: dict[Cell, list[int]] = {}
@@ -130,6 +143,10 @@ class SnowflakePublications:
 
     def audits(self, limit: int) -> list[HeldAudit]:
         return self._audits([row[0] for row in self._session.run("newest_audits", limit)])
+
+    def waiting(self) -> list[HeldAudit]:
+        """The audits of which a date is held."""
+        return self._audits([row[0] for row in self._session.run("held_audits")])
 
     def audit(self, audit_id: str) -> HeldAudit | None:
         found = self._audits([audit_id])

@@ -54,6 +54,7 @@ class Publishing:
         refuse_moved(self._ledger, self._changes)
         number = None
         if self._written:
+            self._ledger.close([change.cell for change in self._written])
             number = self._ledger.record(kind, about, [change.cell for change in self._written])
             for model, days in self._days.items():
                 self._move(model, days, number)

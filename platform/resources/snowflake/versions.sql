@@ -22,7 +22,7 @@ join raw.versions as made on made.model = v.model and made.event_date = v.event_
 where made.publication_id = ? and v.publication_id < ?
 qualify row_number() over (partition by v.model, v.event_date order by v.publication_id desc) = 1;
 
--- name: forget_builds
+-- name: replace_builds
 delete from raw.build_history
 using (
     select
@@ -52,7 +52,7 @@ left join raw.build_history as known on known.model = made.model and known.event
 where known.model is null;
 
 -- A fingerprint that another engine made is replaced.
--- name: forget_versions
+-- name: replace_versions
 delete from raw.versions
 using (
     select
@@ -80,3 +80,41 @@ from (
 left join raw.versions as known
     on known.model = made.model and known.event_date = made.event_date and known.publication_id = made.publication_id
 where known.model is null;
+
+-- name: close_versions
+update raw.versions
+set load_id = built.load_id, code_version = built.code_version, inputs = built.inputs
+from (
+    select known.model, known.event_date, known.publication_id, known.load_id, known.code_version, known.inputs
+    from raw.build_history as known
+    join (
+        select value:model::varchar as model, value:event_date::varchar::date as event_date
+        from table(flatten(input => parse_json(?)))
+    ) as cells on cells.model = known.model and cells.event_date = known.event_date
+) as built
+where versions.model = built.model and versions.event_date = built.event_date
+    and versions.publication_id = built.publication_id;
+
+-- Kept are the current ones, those that a held audit was compared with, and those that a publication replaced of which the rows are kept.
+-- name: forget_versions
+delete from raw.versions
+using (
+    select v.model, v.event_date, v.publication_id
+    from raw.versions as v
+    left join raw.build_history as b
+        on b.model = v.model and b.event_date = v.event_date and coalesce(b.publication_id, 0) = v.publication_id
+    left join (
+        select distinct model, event_date, before_publication from raw.audits where state = 'held'
+    ) as a on a.model = v.model and a.event_date = v.event_date and a.before_publication = v.publication_id
+    left join (
+        select later.model, later.event_date, max(later.publication_id) as publication_id
+        from raw.versions as later
+        join raw.publications as p on p.publication_id = later.publication_id
+        where p.rows_kept
+        group by later.model, later.event_date
+    ) as kept
+        on kept.model = v.model and kept.event_date = v.event_date and kept.publication_id > v.publication_id
+    where b.model is null and a.model is null and kept.model is null
+) as gone
+where versions.model = gone.model and versions.event_date = gone.event_date
+    and versions.publication_id = gone.publication_id;

@@ -124,6 +124,14 @@ class SnowflakeWarehouse(Warehouse):
         with self._complete() as session:
             return SnowflakePublications(session).audits(limit)
 
+    def waiting(self) -> list[HeldAudit]:
+        with self._complete() as session:
+            return SnowflakePublications(session).waiting()
+
+    def audit(self, audit_id: str) -> HeldAudit | None:
+        with self._complete() as session:
+            return SnowflakePublications(session).audit(audit_id)
+
     def approvals(self) -> set[tuple[str, str]]:
         with self._complete() as session:
             return SnowflakePublications(session).approvals()
