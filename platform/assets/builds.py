@@ -121,7 +121,7 @@ def build(
     names = models.names_of(unique_id for unique_id in select if unique_id in models.keys)
     with warehouse.propose({name: models.relations[name] for name in names}, window) as proposal:
         built = Built(
-            dbt.build(models.selectors([*models.staging, *select]), window, log, proposal.environment), inputs=inputs
+            dbt.build(models.selectors(models.with_staging(select)), window, log, proposal.environment), inputs=inputs
         )
         if built.failed or not names:
             return built
@@ -194,7 +194,7 @@ def build_views(dbt: DbtProject, warehouse: Warehouse, models: Models, select: S
     """Write the live views of `select` (unique ids) anew, and run their tests. They hold no rows: doing it twice changes nothing."""
     warehouse.create_tables()
     with warehouse.propose({}, None) as proposal:
-        built = Built(dbt.build(models.selectors([*models.staging, *select]), None, log, proposal.environment))
+        built = Built(dbt.build(models.selectors(models.with_staging(select)), None, log, proposal.environment))
         if not built.failed:
             proposal.add_views(built.views)
             proposal.publish([])

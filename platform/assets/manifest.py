@@ -94,13 +94,15 @@ def _shown(value: Any) -> str:
 class Models:
     """The models of a manifest, as far as the platform needs to know them.
 
-    A node is known by its unique id. `staging` are the views over the sources, which every build writes before what reads them
-    (those that are ephemeral in dbt are part of what reads them).
+    A node is known by its unique id. `staging` are the views over the sources, which every build writes before what reads them, and
+    `shared` those of them that are tables of a run, worked out once for the models of it that read them (those that are ephemeral in
+    dbt are part of what reads them).
     In `manifest` they count as ephemeral: dagster-dbt then passes them over, and the graph goes from raw/logs straight to the marts.
     """
 
     manifest: Mapping[str, Any] = field(repr=False)
     staging: tuple[str, ...]
+    shared: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> "Models":
@@ -115,7 +117,8 @@ class Models:
         ]
         for node in staging:
             nodes[node["unique_id"]] = {**node, "config": {**node["config"], "materialized": "ephemeral"}}
-        return cls({**manifest, "nodes": nodes}, tuple(sorted(node["unique_id"] for node in staging)))
+        shared = frozenset(node["unique_id"] for node in staging if node["config"]["materialized"] == "table")
+        return cls({**manifest, "nodes": nodes}, tuple(sorted(node["unique_id"] for node in staging)), shared)
 
     @cached_property
     def translator(self) -> Translator:
@@ -149,6 +152,11 @@ class Models:
         A bare name also matches a folder: `events_live` is both, and so is `events`. The whole path of a node matches nothing else.
         """
         return [f"fqn:{'.'.join(self.manifest['nodes'][unique_id]['fqn'])}" for unique_id in unique_ids]
+
+    def with_staging(self, select: Sequence[str]) -> list[str]:
+        """`select` and what a build writes before it."""
+        read = frozenset[str]().union(*map(self._ancestors, select))
+        return [*(node for node in self.staging if node not in self.shared or node in read), *select]
 
     def tests_of(self, models: Collection[str]) -> list[str]:
         """The tests of `models` that may run with them: all that they look at is among the models, or those are made from it.

@@ -149,8 +149,8 @@ def _ahead(
 def _batch(item: ArchiveObject, lines: pa.Array, before: int) -> pa.RecordBatch:
     """Lines of an object that have `before` others before them."""
     count = len(lines)
-    key = pa.DictionaryArray.from_arrays(np.zeros(count, dtype=np.int32), pa.array([item.key], pa.string()))
-    date = pa.array(np.full(count, np.datetime64(item.arrival_date, "D")))
+    key = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), count), pa.array([item.key], pa.string()))
+    date = pa.repeat(pa.scalar(item.arrival_date, pa.date32()), count)
     number = pa.array(np.arange(before + 1, before + count + 1, dtype=np.int64))
     return pa.record_batch([key, date, number, lines], schema=LINE_SCHEMA)
 

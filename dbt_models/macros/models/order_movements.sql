@@ -8,7 +8,7 @@
 {%- set reach = 2 * var('lookback_days') + 1 -%}
 superseded as (
 
-    {{ superseded(scope, days_before=reach) }}
+    {{ superseded(scope, days_before=reach, days_after=1) }}
 
 ),
 
@@ -22,7 +22,7 @@ movements as (
     where
         quarantine_reason is null
         and (product_action in ('purchase', 'refund') or hit_type = 'transaction')
-        and {{ in_window(scope=scope, days_before=reach) }}
+        and {{ in_window(scope=scope, days_before=reach, days_after=1) }}
         and log_id not in (select log_id from superseded)
 
 ),
@@ -36,21 +36,22 @@ hits as (
         on hits.event_date = wanted.event_date and hits.event_id = wanted.event_id
     where
         hits.quarantine_reason is null
-        and {{ in_window(column="hits.event_date", scope=scope, days_before=reach) }}
+        and {{ in_window(column="hits.event_date", scope=scope, days_before=reach, days_after=1) }}
         and hits.log_id not in (select log_id from superseded)
 
 ),
 
 {{ duplicates_among("hits", "movements") }},
 
+-- Bodies are read of these few hits only.
 refund_bodies as (
 
-    select log_id, req_body
-    from {{ ref('stg_hits') }}
+    select hits.log_id, hits.req_body
+    from {{ ref('stg_hits') }} as hits
+    inner join movements on hits.log_id = movements.log_id
     where
-        quarantine_reason is null
-        and (product_action = 'refund' or hit_type = 'transaction')
-        and {{ in_window(scope=scope, days_before=var('lookback_days')) }}
+        (movements.product_action = 'refund' or movements.hit_type = 'transaction')
+        and {{ in_window(column="hits.event_date", scope=scope, days_before=var('lookback_days'), days_after=1) }}
 
 ),
 

@@ -5,10 +5,9 @@
     Reads the dates that sessions read, and a day more for retries.
 #}
 {% macro select_duplicates(scope="window") -%}
-{%- set days_after = 1 if scope != "next_day" else 0 -%}
 with superseded as (
 
-    {{ superseded(scope, days_before=3, days_after=days_after) }}
+    {{ superseded(scope, days_before=3, days_after=1) }}
 
 ),
 
@@ -18,7 +17,7 @@ hits as (
     from {{ ref('stg_hits') }}
     where
         quarantine_reason is null
-        and {{ in_window(scope=scope, days_before=3, days_after=days_after) }}
+        and {{ in_window(scope=scope, days_before=3, days_after=1) }}
         and log_id not in (select log_id from superseded)
 
 ),
@@ -29,7 +28,7 @@ contents as (
     from {{ ref('stg_hits') }}
     where
         cache_buster is not null
-        and {{ in_window(scope=scope, days_before=3, days_after=days_after) }}
+        and {{ in_window(scope=scope, days_before=3, days_after=1) }}
 
 ),
 

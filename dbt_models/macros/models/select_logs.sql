@@ -33,7 +33,7 @@ window_session_hits as (
 
 orders as (
 
-    select * from {{ ref('int_orders' ~ scope_suffix(scope)) }}
+    select * from {{ ref('int_orders' ~ ('_live' if scope == 'live' else '')) }}
 
 )
 

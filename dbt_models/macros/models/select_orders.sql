@@ -1,5 +1,5 @@
 {#
-    What purchases and refunds come to: one row a hit of the dates in scope that is either, with whether it says again what an
+    What purchases and refunds come to: one row a hit of the dates in scope, or of the date after them, that is either, with whether it says again what an
     earlier one said, and what is refunded in which currency.
 
     A purchase counts that is no copy, no retry, no bot's and no repeat; only one that is none of the first three makes a later
@@ -58,5 +58,5 @@ left join judged as purchases
         paid.is_refund
         and paid.paid_by = purchases.log_id
         and paid.event_at <= {{ plus('purchases.event_at', var('lookback_days'), 'days') }}
-where {{ in_window(column="paid.event_date", scope=scope) }}
+where {{ in_window(column="paid.event_date", scope=scope, days_after=1) }}
 {%- endmacro %}

@@ -35,7 +35,7 @@ ordered as (
         lag(hits.event_at) over ({{ visitor }}) as previous_at,
         lag(hits.session_control) over ({{ visitor }}) as previous_control
     from hits
-    left join {{ ref('int_duplicates' ~ scope_suffix(scope)) }} as duplicates on hits.log_id = duplicates.log_id
+    left join {{ ref('int_duplicates' ~ ('_live' if scope == 'live' else '')) }} as duplicates on hits.log_id = duplicates.log_id
     where duplicates.log_id is null
 
 ),

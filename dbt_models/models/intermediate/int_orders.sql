@@ -1,3 +1,4 @@
--- What purchases and refunds come to, for the run's window; the macro tells the rules.
+-- What purchases and refunds come to, for the run's window and the date after it; the macro tells the rules.
+{{ config(materialized="table" if target.type == "duckdb" else "ephemeral") }}
 
 {{ select_orders() }}

@@ -25,7 +25,8 @@ from ingestion_platform.resources.lake.contents import NewFile, Table
 from ingestion_platform.resources.lake.workplaces import SPILL, STAGED, workplace
 from ingestion_platform.resources.proposals import WarehouseError
 
-COPY_OPTIONS = "(format parquet, compression zstd)"
+# Level 1 writes 5 to 10 % faster than the default, 3, and 1 % more; the materialization replace_partitions has the same.
+COPY_OPTIONS = "(format parquet, compression zstd, compression_level 1)"
 
 # Left alone, DuckDB takes four fifths of the machine's memory. Building models is dbt's, with a limit of its own.
 MEMORY_LIMIT = "2GB"
