@@ -47,6 +47,7 @@ RATIOS = (
     Ratio("replay.again_faster_than_seed.cpu", "  the same in processor time"),
     Ratio("replay.times_bare.wall", "replay against bare load + dbt build: wall time"),
     Ratio("replay.times_bare.cpu", "  the same in processor time"),
+    Ratio("replay.auditing_of_building", "fingerprints and publishing, of building models: processor time", 0.1),
     Ratio("scaling.steepest_against_first.wall", "a further hit at many hits against few: wall time", 1.3),
     Ratio("scaling.steepest_against_first.cpu", "  the same in processor time", 1.3),
     Ratio(

@@ -91,7 +91,10 @@ def run(traffic: Traffic, *, seed_again: bool = True) -> dict[str, Any]:
     found["times_the_floor"] = _times(ours.cost, floor)
     with traffic.data_dir("bare") as root:
         plain = bare(root, traffic.start, traffic.end)
+        made = _in_own_process("fingerprints", root, traffic.start, traffic.end).report["cpu_seconds"]
     found["bare"] = plain.as_dict(traffic.hits) | {"stages": plain.report["stages"]}
+    cpu = plain.report["cpu"]
+    found["auditing_of_building"] = round((made + cpu["publish"]) / (cpu["build"] - made), 3)
     found["times_bare"] = _times(ours.cost, plain)
     found["dagster_adds_seconds"] = round(ours.cost.seconds - plain.seconds, 2)
     found["dagster_adds_cpu_seconds"] = round(ours.cost.cpu_seconds - plain.cpu_seconds, 2)

@@ -1,6 +1,7 @@
-"""Two ways from the archive without Dagster, each alone in its process: the floor, and the bare way (benchmarks/replay.py has the others).
+"""Two ways from the archive without Dagster, each alone in its process: the floor, and the bare way (benchmarks/replay.py has the others);
+and what a part of the bare way costs, fingerprints.
 
-python -m benchmarks.without_dagster floor|bare DATA_DIR FIRST END     END is exclusive
+python -m benchmarks.without_dagster floor|bare|fingerprints DATA_DIR FIRST END     END is exclusive
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ingestion_platform.changes import everything
 from ingestion_platform.dates import Window, load_window
 from ingestion_platform.resources.dbt_project import read_manifest
 from ingestion_platform.resources.duckdb import sql as duckdb_sql
+from ingestion_platform.resources.duckdb.fingerprints import made_anew
 from ingestion_platform.resources.duckdb.warehouse import DuckDBWarehouse
 from ingestion_platform.resources.folder_archive import FolderArchive
 from ingestion_platform.resources.line_reader import LineStream
@@ -48,8 +50,9 @@ def type_lines(archive: Path, database: Path, start: date, end: date) -> int:
         return int(connection.execute("select count(*) from raw.logs").fetchall()[0][0])
 
 
-def load_and_build(data_dir: Path, start: date, end: date) -> dict[str, float]:
-    """The bare way: load, parse user agents, build models and run tests for [start, end); returns seconds by stage."""
+def load_and_build(data_dir: Path, start: date, end: date) -> tuple[dict[str, float], dict[str, float]]:
+    """The bare way: load, parse user agents, build models and run tests for [start, end), and publish. Returns seconds by stage, and the
+    processor time of building and of what comes after it, by name."""
     from dbt.cli.main import dbtRunner
 
     warehouse = DuckDBWarehouse(data_dir / "warehouse.duckdb")
@@ -60,7 +63,7 @@ def load_and_build(data_dir: Path, start: date, end: date) -> dict[str, float]:
     began = time.perf_counter()
     warehouse.parse_user_agents(start, end)
     stages["user agents"] = time.perf_counter() - began
-    began = time.perf_counter()
+    began, spent_before = time.perf_counter(), time.process_time()
     target = data_dir / "target"
     models = Models.of(read_manifest())
     relations = {name: models.relations[name] for name in models.names_of(models.partitioned)}
@@ -80,23 +83,35 @@ def load_and_build(data_dir: Path, start: date, end: date) -> dict[str, float]:
             for result in outcome.result
             if getattr(result.node.config, "materialized", "") == "view"
         }
+        spent_built = time.process_time()
         proposal.add_views(views)
         proposal.publish(
             everything(proposal.fingerprints(), proposal.published(models.unique_keys), warehouse.latest_load_id())
         )
+    cpu = {"build": spent_built - spent_before, "publish": time.process_time() - spent_built}
     spent = time.perf_counter() - began
     for result in json.loads((target / "run_results.json").read_text())["results"]:
         kind, _, rest = result["unique_id"].partition(".")
         stages["dbt tests" if kind == "test" else f"model {rest.partition('.')[2]}"] += result["execution_time"]
         spent -= result["execution_time"]
     stages["dbt: start and parsing"] = spent
-    return slowest_first(stages)
+    return slowest_first(stages), cpu
+
+
+def make_fingerprints(data_dir: Path) -> None:
+    """Make the fingerprints of all that is published, of the files: a run makes them of what it has in memory."""
+    models, warehouse = Models.of(read_manifest()), DuckDBWarehouse(data_dir / "warehouse.duckdb")
+    snapshot = warehouse.lake.catalog.snapshot()
+    for name, key in models.unique_keys.items():
+        relation = models.relations[name]
+        days = {file.day for file in snapshot.files.get(relation, ()) if file.day is not None}
+        made_anew(warehouse.lake, snapshot, relation, key, days, models.column_types(name))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do one piece of work in this process and print what it took as a JSON line."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("what", choices=("floor", "bare"))
+    options.add_argument("what", choices=("floor", "bare", "fingerprints"))
     options.add_argument("data_dir", type=lambda text: Path(text).absolute())
     options.add_argument("first", type=date.fromisoformat)
     options.add_argument("end", type=date.fromisoformat)
@@ -106,9 +121,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.what == "floor":
         arrivals = load_window(Window(chosen.first, chosen.end))
         report = {"rows": type_lines(chosen.data_dir / "archive", chosen.data_dir / "floor.duckdb", *arrivals)}
+    elif chosen.what == "fingerprints":
+        make_fingerprints(chosen.data_dir)
+        report = {}
     else:
-        report = {"stages": load_and_build(chosen.data_dir, chosen.first, chosen.end)}
-    print(json.dumps(report | {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - spent}))
+        stages, cpu = load_and_build(chosen.data_dir, chosen.first, chosen.end)
+        report = {"stages": stages, "cpu": cpu}
+    report |= {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - spent}
+    print(json.dumps(report))
     return 0
 
 

@@ -56,7 +56,8 @@ class DatePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A replay of `dates`; `seconds` is None where no run has been measured yet. Objects and bytes are those that are to be loaded."""
+    """A replay of `dates`; `seconds` is None where no run has been measured yet. Objects and bytes are those that are to be loaded;
+    `bytes_read` those of RAW.LOGS that its models read, margins included, where the warehouse is paid by what it reads."""
 
     dates: list[DatePlan]
     objects: int
@@ -64,6 +65,7 @@ class Plan:
     hits: int
     runs: int
     seconds: float | None
+    bytes_read: int | None = None
 
 
 def plan(
@@ -83,11 +85,14 @@ def plan(
     missing = missing_objects(objects, held)
     size_of_a_hit = _BYTES_A_HIT
     rows: dict[date, int] = {}
+    bytes_read = None
     if reachable:
         with warehouse.reading():
-            rows = dict(warehouse.query(_ROWS_SQL, list(window)))
+            rows = dict(warehouse.query(_ROWS_SQL, list(margins)))
             stored, loaded = warehouse.query(_SIZES_SQL)[0]
             size_of_a_hit = max(1, int(stored) // int(loaded)) if loaded else _BYTES_A_HIT
+            coming_rows = sum(item.size for item in missing.add) // size_of_a_hit
+            bytes_read = warehouse.bytes_of(sum(rows.values()) + coming_rows)
     arriving, coming = Counter[date](), Counter[date]()
     for item in missing.add:
         arriving[item.arrival_date] += 1
@@ -117,7 +122,7 @@ def plan(
         seconds = sum(
             expected(known, load, sum(hits[day] for day in part.days)) for load, part in zip(loads, parts, strict=True)
         )
-    return Plan(dates, len(missing.add), size, sum(hits.values()), len(parts), seconds)
+    return Plan(dates, len(missing.add), size, sum(hits.values()), len(parts), seconds, bytes_read)
 
 
 def _reasons(

@@ -31,13 +31,15 @@ def keep_report(
     run_id: str,
     window: Window,
     log: Callable[[str], None],
-) -> None:
-    """Keep what a run's code was and, where something waits, write its page; nothing where the run did not come as far as comparing.
+) -> Path | None:
+    """Keep what a run's code was and, where something waits, write its page, and return where that is; nothing where the run did not come
+    as far as comparing.
 
     What was published stays so when there is no room for a page: the log says that there is none.
     """
     if comparison is None:
-        return
+        return None
+    path = None
     try:
         if comparison.audit_id:
             path = write_report(folder, comparison, models, run_id=run_id, window=window, at=datetime.now(UTC))
@@ -45,6 +47,7 @@ def keep_report(
         remember_code(folder, models, {change.cell.model for change in comparison.changes})
     except OSError as error:
         log(f"No page of the audit was written: {error}")
+    return path
 
 
 def write_report(

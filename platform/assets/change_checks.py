@@ -4,6 +4,7 @@ It is recorded with what a run builds, by date: a warning where something is hel
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from dagster import (
@@ -54,15 +55,18 @@ def change_specs(models: Models, daily: DailyPartitionsDefinition | None) -> dic
 
 
 def record_changes(
-    context: AssetExecutionContext | OpExecutionContext, models: Models, built: Built
+    context: AssetExecutionContext | OpExecutionContext, models: Models, built: Built, page: Path | None = None
 ) -> list[DagsterEvent]:
-    """Record the result of each model and date that a run built, and name what it holds where alerts and commands look."""
+    """Record the result of each model and date that a run built, and name what it holds where alerts and commands look. `page` is what
+    there is to look at of it."""
     if built.comparison is not None and built.comparison.audit_id:
         context.instance.add_run_tags(context.run_id, {HELD_TAG: built.comparison.audit_id})
-    return record(context, change_evaluations(context.instance, models, built))
+    return record(context, change_evaluations(context.instance, models, built, page))
 
 
-def change_evaluations(instance: DagsterInstance, models: Models, built: Built) -> list[AssetCheckEvaluation]:
+def change_evaluations(
+    instance: DagsterInstance, models: Models, built: Built, page: Path | None = None
+) -> list[AssetCheckEvaluation]:
     """The result of each model and date that a run built; none where it did not come as far as comparing."""
     comparison = built.comparison
     if comparison is None:
@@ -70,7 +74,7 @@ def change_evaluations(instance: DagsterInstance, models: Models, built: Built) 
     specs, keys = change_specs(models, None), models.keys_by_name
     by_key: dict[AssetKey, list[PartitionCheck]] = {}
     for change in comparison.changes:
-        by_key.setdefault(keys[change.cell.model], []).append(_result(comparison, change))
+        by_key.setdefault(keys[change.cell.model], []).append(_result(comparison, change, page))
     return [
         event
         for key, results in by_key.items()
@@ -93,7 +97,7 @@ def evaluations_of(
     ]
 
 
-def _result(comparison: Comparison, change: Change) -> PartitionCheck:
+def _result(comparison: Comparison, change: Change, page: Path | None) -> PartitionCheck:
     difference = comparison.differences.get(change.cell)
     said = f"{change.reason}: {difference.in_words()}" if difference is not None else f"{change.reason}"
     columns = f" in {', '.join(change.columns)}" if change.columns else ""
@@ -116,6 +120,8 @@ def _result(comparison: Comparison, change: Change) -> PartitionCheck:
             description = f"Held ({said}{columns})"
     if held:
         metadata["audit"] = comparison.audit_id
+        if page is not None:
+            metadata["page"] = MetadataValue.path(f"{page}")
     waits = held and change.is_difference
     if waits:
         description += (

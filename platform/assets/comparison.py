@@ -143,16 +143,22 @@ class _Rows:
         return found
 
     def examples(self) -> list[Example]:
-        """A few rows, by date and key."""
+        """A few rows, by date and key: of each date some, and of what was altered, came and went."""
         changes = [change for change in self._changes if _looked_at(change)]
         names = [name for name in self._columns(changes) if name not in self._key]
         if not changes:
             return []
         key = " || ' / ' || ".join(f"cast(coalesce(s.{name}, p.{name}) as varchar)" for name in self._key)
-        values = "".join(f", cast(p.{name} as varchar), cast(s.{name} as varchar)" for name in names)
+        values = "".join(
+            f", cast(p.{name} as varchar) as p{n}, cast(s.{name} as varchar) as s{n}" for n, name in enumerate(names)
+        )
+        both = "".join(f", p{n}, s{n}" for n in range(len(names)))
         rows = self._proposal.query(
-            f"select coalesce(s.event_date, p.event_date), {key}, s.event_date is null, p.event_date is null{values} "
-            f"from {self._joined(changes)} where {self._differs(names)} order by 1, 2 limit {_EXAMPLES}"
+            f"select event_date, row_key, gone, came{both} from ("
+            "select *, row_number() over (partition by event_date, gone, came order by row_key) as nth from ("
+            f"select coalesce(s.event_date, p.event_date) as event_date, {key} as row_key, s.event_date is null as gone, "
+            f"p.event_date is null as came{values} from {self._joined(changes)} where {self._differs(names)}"
+            f") as differing) as numbered order by nth, event_date, row_key limit {_EXAMPLES}"
         )
         return [
             Example(
@@ -165,7 +171,7 @@ class _Rows:
                     if pair[0] != pair[1]
                 },
             )
-            for day, identity, gone, came, *texts in rows
+            for day, identity, gone, came, *texts in sorted(rows, key=lambda row: row[:2])
         ]
 
     def _row_counts(self, changes: Sequence[Change]) -> dict[date, tuple[int, int, int]]:

@@ -124,7 +124,7 @@ def partitioned_models(
         complete = OVERVIEW_1D in context.selected_asset_keys
         audit = partial(checks.audit, settings=settings, window=window) if complete else None
         built = build(dbt, warehouse, models, selection(context, models), window, context.log.info, settings, audit)
-        keep_report(
+        page = keep_report(
             settings.reports_folder,
             built.comparison,
             models,
@@ -148,7 +148,7 @@ def partitioned_models(
         yield from check_outputs(context, [test.asset_check_key for test in tests])
         if built.audit is not None:
             yield from record(context, checks.evaluations(context.instance, built.audit, published=not built.error()))
-        yield from record_changes(context, models, built)
+        yield from record_changes(context, models, built, page)
         if complete:
             context.instance.add_run_tags(context.run_id, {BUILD_TAG: built.measure().tag()})
         if built.error():

@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from pathlib import Path
 
 from dagster import (
     AssetKey,
@@ -157,8 +158,8 @@ class Refresh:
         log = self.context.log.info
         built = build(self.dbt, self.warehouse, self.models, everything, window, log, self.settings, audit)
         reports, run = self.settings.reports_folder, self.context.run_id
-        keep_report(reports, built.comparison, self.models, run_id=run, window=window, log=log)
-        yield from self._built(built, window)
+        page = keep_report(reports, built.comparison, self.models, run_id=run, window=window, log=log)
+        yield from self._built(built, window, page)
         files = self.warehouse.export(self.settings.published_dir, *window)
         run_id = self.context.run_id
         tags = version_tags(provenance(self.context.instance, STATISTICS), run_id, run_id)
@@ -192,7 +193,7 @@ class Refresh:
                 build_views(self.dbt, self.warehouse, models, everything, self.context.log.info), None
             )
 
-    def _built(self, built: Built, window: Window | None) -> Generator[Event, None, None]:
+    def _built(self, built: Built, window: Window | None, page: Path | None = None) -> Generator[Event, None, None]:
         for result in built.results if not built.error() else ():
             key = self.models.keys.get(result.unique_id)
             if key is not None:
@@ -207,7 +208,7 @@ class Refresh:
             yield from record(
                 self.context, self.checks.evaluations(self.context.instance, built.audit, published=not built.error())
             )
-        yield from record_changes(self.context, self.models, built)
+        yield from record_changes(self.context, self.models, built, page)
         if built.error():
             raise Failure(f"{window or 'all'} is not published, and stays as it was: {built.error()}")
 

@@ -64,7 +64,8 @@ def in_words(made: Plan) -> str:
         if made.seconds is None
         else f"about {made.seconds:,.0f} s"
     )
+    read = f" ({made.bytes_read / 1e9:,.2f} GB of RAW.LOGS to read, margins included)" if made.bytes_read else ""
     return (
         f"{'1 date' if len(made.dates) == 1 else f'{len(made.dates)} dates'} in {runs}: {made.objects:,} objects ({made.bytes / 1e6:,.1f} MB) to load, about {made.hits:,} hits "
-        f"to model; {seconds}."
+        f"to model{read}; {seconds}."
     )

@@ -126,6 +126,10 @@ class Warehouse(Reader):
         with self._ledger() as ledger:
             return ledger.stale_dates(models, start, end, first)
 
+    def bytes_of(self, rows: int) -> int | None:
+        """What so many rows of RAW.LOGS are in bytes as the warehouse stores them, where reading is paid for; None where it is not."""
+        return None
+
     @abstractmethod
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
         """Parse what the hits that event dates [start, end) read carry and EVENTS.USER_AGENTS lacks; counts by kind."""

@@ -43,7 +43,7 @@ ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html
 
 
 DAY_ONE = date(2026, 1, 10)
-STAGING = ("stg_hits", "stg_bad_lines", "stg_user_agents", "stg_first_partition")
+STAGING = ("stg_hits", "stg_bad_lines", "stg_user_agents", "stg_first_partition", "int_duplicates", "int_orders")
 
 
 def _names(select: Sequence[str]) -> list[str]:

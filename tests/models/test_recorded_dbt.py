@@ -22,7 +22,7 @@ def test_what_was_recorded_is_what_dbt_executes(
         statements = recorded_dbt.of_models(executed, proposal.environment["LAKE_STAGED"])
     known = recorded.statements(length, ("tag:daily",))
     assert sorted(statements) == sorted(recorded_dbt.moved(sql, (start - recorded_dbt.REFERENCE).days) for sql in known)
-    worked_out = [sql for sql in statements if sql.startswith("create or replace temp table")]
+    worked_out = [sql for sql in statements if sql.startswith("create or replace table worked_out.")]
     assert len(worked_out) == len(by_dbt.snapshot(start, end))
     by_statements.build(start, end)
     assert by_statements.snapshot(start, end) == by_dbt.snapshot(start, end)

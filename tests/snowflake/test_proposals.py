@@ -236,6 +236,22 @@ def test_a_first_publication_taken_back_leaves_nothing(bench: Any) -> None:
         assert decisions - {Decision.UNCHANGED} == {Decision.HOLD}
 
 
+def test_a_column_that_was_lost_before_an_upgrade_of_the_engine_is_no_difference(bench: Any) -> None:
+    """Fingerprints of another engine are made anew, of what is published: there, a lost column has no values."""
+    run(bench, BEFORE, columns="id, value, note")
+    _, audit_id = run(bench, BEFORE, code="2")
+    assert bench.warehouse.publish_held(audit_id) == 2
+    if isinstance(bench.warehouse, SnowflakeWarehouse):
+        bench.warehouse.query("update raw.versions set engine = 'of before'")
+    else:
+        with bench.warehouse.lake.catalog.change("an upgrade") as change:
+            change.connection.execute("update clickstream_versions set engine = 'of before'")
+    assert run(bench, BEFORE, code="2") == (None, "")
+    _, waits = run(bench, BEFORE, code="3", columns="id, value, note")
+    columns = {change.cell.model: change.columns for change in bench.warehouse.audit(waits).changes}
+    assert columns == {"hits": ("note",), "totals": (), "pages": ()}
+
+
 def test_what_is_not_kept_any_more_cannot_be_taken_back(bench: Any) -> None:
     """After KEEP_VERSIONS_DAYS; one line, and nothing is changed. What was settled is forgotten with it, what waits is not."""
     run(bench, BEFORE)

@@ -32,11 +32,19 @@ _DIGEST = 'cast(sum(hash(hash("_key", "{name}"))) % 18446744073709551616 as ubig
 
 
 def fingerprints_of(
-    connection: duckdb.DuckDBPyConnection, source: str, unique_key: Sequence[str], columns: Sequence[str]
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    unique_key: Sequence[str],
+    columns: Sequence[str],
+    lost: Sequence[str] = (),
 ) -> dict[date, Fingerprint]:
-    """By date, the fingerprints of the rows of `source`, which has an `event_date`."""
+    """By date, the fingerprints of the rows of `source`, which has an `event_date`. `lost` columns, which the model has no more, count
+    where they have values: what is published since has none."""
     keys = ", ".join(f'"{name}"' for name in unique_key)
     digests = ", ".join(f'{_DIGEST.format(name=name)} as "{name}"' for name in columns)
+    digests += "".join(
+        f', case when count("{name}") > 0 then {_DIGEST.format(name=name)} end as "{name}"' for name in lost
+    )
     return _read(
         connection,
         f'select event_date as "_day", count(*) as "_rows", {digests} '
@@ -45,16 +53,22 @@ def fingerprints_of(
 
 
 def made_anew(
-    lake: Lake, snapshot: Snapshot, relation: str, unique_key: Sequence[str], days: Collection[date]
+    lake: Lake,
+    snapshot: Snapshot,
+    relation: str,
+    unique_key: Sequence[str],
+    days: Collection[date],
+    staged: Collection[str],
 ) -> dict[date, Fingerprint]:
-    """Those of the published rows of `days`."""
+    """Those of the published rows of `days`, of a model that has the columns `staged` now."""
     table = snapshot.tables.get(relation)
-    names = [column.name for column in table.columns] if table else []
+    held = [column.name for column in table.columns] if table else []
+    names, lost = [name for name in held if name in staged], [name for name in held if name not in staged]
     made: dict[date, Fingerprint] = {}
     files = [file for file in snapshot.files.get(relation, ()) if file.day in days]
     if table and files:
         with lake.engine() as engine:
-            made = fingerprints_of(engine, f"({select_files(table, files, lake.folder)})", unique_key, names)
+            made = fingerprints_of(engine, f"({select_files(table, files, lake.folder)})", unique_key, names, lost)
     return {day: made.get(day) or empty(names) for day in days}
 
 
@@ -63,8 +77,14 @@ def staged_fingerprints(
 ) -> dict[date, Fingerprint]:
     """Those that dbt made, for each of `days`: a date without rows is not in its file."""
     found = _read(connection, f"select * from {read_files([path], None)}")
-    columns = [row[0] for row in connection.execute(f"describe select * from {read_files([path], None)}").fetchall()]
-    return {day: found.get(day) or empty(columns[2:]) for day in days}
+    columns = staged_columns(connection, path)
+    return {day: found.get(day) or empty(columns) for day in days}
+
+
+def staged_columns(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+    """The columns of which dbt made fingerprints."""
+    rows = connection.execute(f"describe select * from {read_files([path], None)}").fetchall()
+    return [name for name, *_ in rows][2:]
 
 
 def empty(columns: Collection[str]) -> Fingerprint:
@@ -81,7 +101,11 @@ def _read(connection: duckdb.DuckDBPyConnection, select: str) -> dict[date, Fing
     cursor = connection.execute(select)
     names = [column[0] for column in cursor.description or ()][2:]
     return {
-        day: Fingerprint(rows, dict(zip(names, map(_text, digests), strict=True)), ENGINE)
+        day: Fingerprint(
+            rows,
+            {name: _text(digest) for name, digest in zip(names, digests, strict=True) if digest is not None},
+            ENGINE,
+        )
         for day, rows, *digests in cursor.fetchall()
     }
 

@@ -20,6 +20,7 @@ from ingestion_platform.resources.duckdb.fingerprints import (
     FILE_NAME,
     definition,
     made_anew,
+    staged_columns,
     staged_fingerprints,
 )
 from ingestion_platform.resources.duckdb.held import held_folder
@@ -107,10 +108,13 @@ class LakeProposal(Proposal):
     def _fingerprints(self, connection: duckdb.DuckDBPyConnection, relation: str) -> dict[date, Fingerprint]:
         if relation in self._views:
             return dict.fromkeys(self._days, definition(self._views[relation]))
+        return staged_fingerprints(connection, self._fingerprints_file(relation), self._days)
+
+    def _fingerprints_file(self, relation: str) -> Path:
         path = self._folder.joinpath(*relation.split("."), FILE_NAME)
         if not path.exists():
             raise WarehouseError(f"nothing is staged of {relation}: nothing was published")
-        return staged_fingerprints(connection, path, self._days)
+        return path
 
     def published(self, unique_keys: Mapping[str, Sequence[str]]) -> dict[Cell, Version]:
         if self._window is None:
@@ -131,7 +135,9 @@ class LakeProposal(Proposal):
             # What another DuckDB has hashed says nothing about what this one does.
             others = {cell.day for cell in rows.keys() - same.keys() if cell.model == model}
             if others:
-                made = made_anew(self._lake, snapshot, relation, unique_keys[model], others)
+                with duckdb.connect() as connection:
+                    columns = staged_columns(connection, self._fingerprints_file(relation))
+                made = made_anew(self._lake, snapshot, relation, unique_keys[model], others, columns)
                 versions |= {
                     Cell(model, day): replace(versions[Cell(model, day)], fingerprint=print_of)
                     for day, print_of in made.items()

@@ -95,3 +95,6 @@ select value::varchar::date, cast(? as number) from table(flatten(input => parse
 
 -- name: latest_load_id
 select coalesce(max(load_id), 0) from raw.event_date_changes;
+
+-- name: size_of_logs
+select bytes, row_count from information_schema.tables where table_schema = 'RAW' and table_name = 'LOGS';

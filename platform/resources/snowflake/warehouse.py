@@ -98,6 +98,11 @@ class SnowflakeWarehouse(Warehouse):
             ledger.create_tables()
             return stopped_dates(ledger, archive, start, end, frozen_before)
 
+    def bytes_of(self, rows: int) -> int | None:
+        with self.session() as session:
+            ((stored, held),) = session.run("size_of_logs") or ((0, 0),)
+        return int(stored or 0) * rows // int(held) if held else 0
+
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
         with self.session() as session:
             return parse_missing(SnowflakeUserAgents(session), start, end)
