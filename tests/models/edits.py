@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 Edit = Callable[[str], str]
 
-_MAKE = "create or replace temp table staged as"
-_TABLE = re.compile(r"to '\{staged\}/(\w+)/(\w+)/")
+_MAKE = re.compile(r"create or replace table worked_out\.[a-z]+?__(\w+) as")
 _TEXTUAL = (
     (r"\bsum\(", "max("),
     (r"\bmax\(", "min("),
@@ -43,18 +42,6 @@ class Shape(NamedTuple):
     types: Mapping[str, str]
 
 
-def models_of(statements: Sequence[str]) -> list[tuple[int, str]]:
-    """Where `statements` make a model, with its name."""
-    found, made = [], -1
-    for number, sql in enumerate(statements):
-        if sql.startswith(_MAKE):
-            made = number
-        elif made >= 0 and (named := _TABLE.search(sql)):
-            found.append((made, named[2]))
-            made = -1
-    return found
-
-
 class Edited:
     """What `recorded` (RecordedDbt) executes, with `edits` by model; dates in an edit are those of the run."""
 
@@ -69,12 +56,12 @@ class Edited:
     def run(self, lake: Any, environment: Mapping[str, str], start: date, end: date, select: Sequence[str]) -> None:
         edited = copy.copy(self._recorded)
         statements = self._recorded.statements((end - start).days, tuple(select))
-        made = dict(models_of(statements))
-        edited.statements = lambda length, names: [
-            f"{_MAKE} {self._edits[made[number]](sql.removeprefix(_MAKE))}" if made.get(number) in self._edits else sql
-            for number, sql in enumerate(statements)
-        ]
+        edited.statements = lambda length, names: [self._edited(sql) for sql in statements]
         edited.run(lake, environment, start, end, select)
+
+    def _edited(self, sql: str) -> str:
+        made = _MAKE.match(sql)
+        return f"{made[0]} {self._edits[made[1]](sql[made.end() :])}" if made and made[1] in self._edits else sql
 
 
 def chain(edits: Sequence[Edit]) -> Edit:

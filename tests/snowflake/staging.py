@@ -23,7 +23,7 @@ def stage(bench: Any, proposal: Proposal, hits: Hits, columns: str = "id, value"
     """Stage hits that have these columns, their totals, and the view of hits of which `view` is true."""
     rows = {
         "hits": _hits(hits, columns),
-        "totals": f"select event_date, count(*) as hits, sum(value) as value from ({_hits(hits, 'id, value')}) as h group by event_date",
+        "totals": f"select event_date, count(*) as hits, cast(sum(value) as bigint) as value from ({_hits(hits, 'id, value')}) as h group by event_date",
     }
     select = f"select * from events.hits where {view}"
     if "LAKE_STAGED" in proposal.environment:

@@ -226,13 +226,28 @@ def test_a_publication_is_taken_back_and_that_is_too(bench: Any) -> None:
     assert seen(bench) == BEFORE
 
 
+def test_a_view_is_taken_back_with_what_it_shows(bench: Any) -> None:
+    """Its definition is that of the code which the ledger names, and a roll back of the roll back brings the other one again."""
+
+    def pages() -> int:
+        return int(bench.rows("select count(*) from events.pages")[0][0])
+
+    run(bench, BEFORE)
+    _, audit_id = run(bench, BEFORE, code="2", view="id <> 'a'")
+    assert (bench.warehouse.publish_held(audit_id), pages()) == (2, 2)
+    assert (bench.warehouse.roll_back(2), pages()) == (3, 3)
+    assert bench.rows("select distinct code_version from raw.build_history where model = 'pages'") == [("1",)]
+    assert run(bench, BEFORE) == (None, "")
+    assert (bench.warehouse.roll_back(3), pages()) == (4, 2)
+
+
 def test_a_first_publication_taken_back_leaves_nothing(bench: Any) -> None:
     """Nothing was before it."""
     run(bench, BEFORE)
     assert (bench.warehouse.roll_back(1), seen(bench)) == (2, {})
     with staged(bench, BEFORE) as proposal:
         decisions = {change.decision for change in changes_of(bench, proposal, "1", "1")}
-        # A roll back leaves views as they are.
+        # There was no view before, and it stays.
         assert decisions - {Decision.UNCHANGED} == {Decision.HOLD}
 
 

@@ -90,6 +90,8 @@ def roll_back(lake: Lake, number: int) -> int | None:
         return None
     try:
         before, now = lake.catalog.snapshot(snapshot_id - 1), lake.catalog.snapshot()
+        # Before the first publication a model's view was not there, and stays.
+        views = {name: sql for name, sql in before.views.items() if name.partition(".")[2] in {c.model for c in cells}}
     except CatalogError:
         raise not_kept(number) from None
     tables = {table.name.partition(".")[2]: table for table in _model_tables(now)}
@@ -102,6 +104,8 @@ def roll_back(lake: Lake, number: int) -> int | None:
         for model, table in tables.items():
             days = sorted(cell.day for cell in cells if cell.model == model)
             change.replace(table.name, days, [file for day in days for file in files.get(Cell(model, day), ())])
+        for name, sql in views.items():
+            change.put_view(name, sql)
         made = ledger.record(PublicationKind.ROLL_BACK, f"{number}", list(cells), change.before + 1)
         # Of the code that published the rows, and of one that has built the same since.
         published = ledger.of_publication(number)

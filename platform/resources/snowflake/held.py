@@ -60,6 +60,10 @@ def roll_back(session: Session, number: int) -> int | None:
     if not cells:
         return None
     history = History(session, _tables(session, {cell.model for cell in cells}))
+    views = ledger.definitions_before(number)
+    # DDL commits by itself, so it comes first, as in a publication.
+    for statement in (statement for of_view in views.values() for statement in of_view):
+        session.execute(statement)
     with session.transaction():
         ledger.lock()
         if not to_take_back(ledger, number):
@@ -81,6 +85,7 @@ def roll_back(session: Session, number: int) -> int | None:
                 for cell, version in cells.items()
             }
         )
+        ledger.note_definitions(made, views)
         # Of the code that published the rows, and of one that has built the same since.
         published = ledger.of_publication(number)
         ledger.withdraw({(cell.model, held.code) for cell in cells for held in (cells[cell], published[cell])})

@@ -48,6 +48,16 @@ class SnowflakePublications:
         for some in chunks([{"model": cell.model, "event_date": cell.day} for cell in cells]):
             self._session.run("close_versions", some)
 
+    def note_definitions(self, number: int, statements: Mapping[str, Sequence[str]]) -> None:
+        """Note how publication `number` made the views that it changed."""
+        for model, of_model in statements.items():
+            self._session.run("note_definition", json.dumps([*of_model]), number, model)
+
+    def definitions_before(self, number: int) -> dict[str, list[str]]:
+        """How the views that publication `number` changed were made before it, of those of which that is known."""
+        rows = self._session.run("definitions_before", number, number)
+        return {model: list(json.loads(statements)) for model, statements in rows}
+
     def record_built(self, versions: Mapping[Cell, Version]) -> None:
         """Note what the published rows of these cells were built from last; `publication` of each is the one that has them.
 

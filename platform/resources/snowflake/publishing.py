@@ -61,6 +61,10 @@ class Publishing:
             self._ledger.record_built(
                 {change.cell: replace(change.after, publication=number) for change in self._written}
             )
+            made = {model: self._staged.definition(model) for model in {change.cell.model for change in self._written}}
+            self._ledger.note_definitions(
+                number, {model: known.statements for model, known in made.items() if known.kind == "view"}
+            )
         self._ledger.record_built(
             {
                 change.cell: replace(change.after, publication=change.before.publication)

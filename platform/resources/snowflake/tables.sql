@@ -76,7 +76,7 @@ alter table raw.publications add column if not exists kind varchar;
 alter table raw.publications add column if not exists about varchar;
 alter table raw.publications add column if not exists rows_kept boolean;
 
--- What a publication made of a model's date. `digests` is JSON, by column.
+-- What a publication made of a model's date. `digests` is JSON, by column; `definition`, of a view, the statements that made it, as JSON.
 create table if not exists raw.versions (
     publication_id number,
     model varchar,
@@ -86,8 +86,11 @@ create table if not exists raw.versions (
     inputs varchar,
     row_count number,
     engine varchar,
-    digests varchar
+    digests varchar,
+    definition varchar
 );
+
+alter table raw.versions add column if not exists definition varchar;
 
 -- What waits for a person, or did. `token` is the one under which its rows are staged.
 create table if not exists raw.audits (

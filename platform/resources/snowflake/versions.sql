@@ -22,6 +22,17 @@ join raw.versions as made on made.model = v.model and made.event_date = v.event_
 where made.publication_id = ? and v.publication_id < ?
 qualify row_number() over (partition by v.model, v.event_date order by v.publication_id desc) = 1;
 
+-- name: note_definition
+update raw.versions set definition = ? where publication_id = ? and model = ?;
+
+-- By view that a publication changed, how the last one before it had made it.
+-- name: definitions_before
+select v.model, max_by(v.definition, v.publication_id)
+from raw.versions as v
+join (select distinct model from raw.versions where publication_id = ?) as made on made.model = v.model
+where v.publication_id < ? and v.definition is not null
+group by v.model;
+
 -- name: replace_builds
 delete from raw.build_history
 using (
