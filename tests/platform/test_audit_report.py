@@ -366,7 +366,8 @@ def test_code_is_written_once(tmp_path: Path) -> None:
     """Hourly runs write nothing anew; what a version was stays as it was kept first."""
     remember_code(tmp_path, MODELS, ["purchases"])
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.sql")}
-    assert {path.parent.name for path in files} == {"purchases", "logs", "stg_hits", "stg_user_agents"}
+    read = {"stg_hits", "stg_user_agents", "int_duplicates", "int_orders"}
+    assert {path.parent.name for path in files} == {"purchases", "logs", *read}
     assert all(re.fullmatch(r"[0-9a-f]{16}\.sql", path.name) for path in files)
     remember_code(tmp_path, MODELS, ["purchases", "logs"])
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.sql")} == files
