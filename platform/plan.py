@@ -26,7 +26,7 @@ from ingestion_platform.settings import Settings
 from ingestion_platform.versions import input_versions
 
 _RUNS = 50
-_BYTES_A_HIT = 128
+_BYTES_A_HIT = 200
 """Compressed, where nothing is loaded yet to tell."""
 
 _BUILT_SQL = (

@@ -37,7 +37,7 @@ def test_a_plan_says_what_the_replay_then_does(place: Any) -> None:
 
     assert place.command("replay", *dates).returncode == 0
     done = place.command("plan", *dates)
-    assert "nothing new: the same rows again" in done.stdout
+    assert "nothing new" in done.stdout
     of_dates = place.rows(
         f"select count(*) from raw.logs where event_date between date '{place.past(3)}' and date '{place.past(2)}'"
     )[0][0]
