@@ -155,8 +155,13 @@ class Models:
 
     def with_staging(self, select: Sequence[str]) -> list[str]:
         """`select` and what a build writes before it."""
-        read = frozenset[str]().union(*map(self._ancestors, select))
+        read = frozenset[str]().union(*map(self._read_by, select))
         return [*(node for node in self.staging if node not in self.shared or node in read), *select]
+
+    def _read_by(self, unique_id: str) -> frozenset[str]:
+        """What a node reads, through what is no asset: that is not built with it."""
+        nodes = self.manifest["nodes"].get(unique_id, {}).get("depends_on", {}).get("nodes", [])
+        return frozenset(nodes).union(*(self._read_by(node) for node in nodes if node not in self.keys))
 
     def tests_of(self, models: Collection[str]) -> list[str]:
         """The tests of `models` that may run with them: all that they look at is among the models, or those are made from it.
