@@ -16,7 +16,7 @@ from collector import privacy, records
 from collector.bodies import MAX_REJECTED_PAYLOAD, payload_of
 from collector.contract import Hit, HitError, parse_body, require_hit
 from collector.outcomes import ACCEPTED, HitOutcome, Rejection, RequestOutcome, error
-from collector.records import Record, Source, build_record, build_rejected, new_event_ids
+from collector.records import Record, Source, build_record, build_rejected, new_event_id, new_event_ids
 from collector.routes import Route, route_of
 from collector.settings import IpMode, PrivacySignals, Settings
 from collector.spellings import words_in
@@ -89,7 +89,8 @@ def process_request(
         source = privacy.truncated(source)
     if route.protocol is not None and route.protocol.by_servers and "origin" not in request.headers:
         source = source._replace(is_visitor=False)
-    call = Call(settings, source, received_at, responded_at, encode, new_event_ids().__next__, route.protocol)
+    mint = new_event_id if route.protocol is None and not route.is_batch else new_event_ids().__next__
+    call = Call(settings, source, received_at, responded_at, encode, mint, route.protocol)
     try:
         _admit(request, path, route, settings)
         if rejection is not None:

@@ -22,6 +22,7 @@ GIF_HEADERS = {"Content-Type": "image/gif"}
 TEXT_HEADERS = {"Content-Type": "text/plain"}
 JSON_HEADERS = {"Content-Type": "application/json"}
 
+_IDS_AT_ONCE = 32
 _VARIANT = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
 
 Record = dict[str, Any]
@@ -42,16 +43,21 @@ class Source(NamedTuple):
     is_visitor: bool = True
 
 
+def new_event_id() -> str:
+    """A random uuid (version 4), spelled out here because `uuid.uuid4` takes longer than all the rest of a record."""
+    return _event_id(os.urandom(16).hex())
+
+
 def new_event_ids() -> Iterator[str]:
-    """Random uuids (version 4), spelled out here because `uuid.uuid4` takes longer than all the rest of a record. The hits of a
-    request share draws: the first is for one hit, which most requests have."""
-    at_once = 1
+    """The same for the hits of a batch, which share draws."""
     while True:
-        drawn = os.urandom(16 * at_once).hex()
-        for start in range(0, 32 * at_once, 32):
-            digits = drawn[start : start + 32]
-            yield f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
-        at_once = 32
+        drawn = os.urandom(16 * _IDS_AT_ONCE).hex()
+        for start in range(0, 32 * _IDS_AT_ONCE, 32):
+            yield _event_id(drawn[start : start + 32])
+
+
+def _event_id(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
 
 def build_record(

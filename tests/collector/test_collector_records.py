@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from collector import fast_json, records
 from collector.contract import parse_json
-from collector.records import Source, build_record, build_rejected, encode, new_event_ids
+from collector.records import Source, build_record, build_rejected, encode, new_event_id, new_event_ids
 
 SOURCE = Source("POST", "/collect", "collect.example", "203.0.113.0", {"user-agent": "Mozilla/5.0"})
 TIMES: dict[str, Any] = {"event_id": "0b0f0000-0000-4000-8000-000000000000", "received_at": 1000, "responded_at": 1004}
@@ -96,6 +96,6 @@ def test_event_ids_are_random_uuids_of_version_4() -> None:
     """Ids are spelled by hand for speed; a wrong variant would make the warehouse's uuid functions refuse them."""
     from uuid import RFC_4122, UUID
 
-    ids = [UUID(event_id) for event_id in islice(new_event_ids(), 2000)]
-    assert len(set(ids)) == 2000
+    ids = [UUID(event_id) for event_id in (*islice(new_event_ids(), 2000), *(new_event_id() for _ in range(2000)))]
+    assert len(set(ids)) == 4000
     assert all(id.version == 4 and id.variant == RFC_4122 for id in ids)
