@@ -78,7 +78,7 @@ def read_batch(request: Request, settings: Settings) -> Iterable[Event]:
     context = mapping(content.get("context"))
     if len(write_json([shared, context])) * len(messages) > MAX_BATCH_BYTES:
         raise Rejection(413, "too_large", "what the batch says for all of its messages is too long for so many")
-    known: dict[bytes, Shared] = {}
+    known: dict[bytes, Shared | None] = {}
     for message in messages:
         same = None
         if isinstance(message, dict):

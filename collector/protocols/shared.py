@@ -18,9 +18,9 @@ class Shared:
         self.translated: Any = None
 
 
-def shared_by(value: Any, known: dict[bytes, Shared]) -> Shared | None:
+def shared_by(value: Any, known: dict[bytes, Shared | None]) -> Shared | None:
     """An object as all events of a request share it that have it to the letter: the messages of a page or a server differ in what happened,
-    hardly in their context. None where it has to be looked at alone. (To Python 1, 1.0 and true are equal, to marshal not; it has no word for
+    hardly in their context. None for the first, and where it has to be looked at alone. (To Python 1, 1.0 and true are equal, to marshal not; it has no word for
     a number that is its letters.)"""
     if value.__class__ is not dict:
         return None
@@ -28,7 +28,10 @@ def shared_by(value: Any, known: dict[bytes, Shared]) -> Shared | None:
         letters = marshal.dumps(value, 2)
     except ValueError:
         return None
-    found = known.get(letters)
+    if letters not in known:
+        known[letters] = None  # most that differ come once, and sharing has its price
+        return None
+    found = known[letters]
     if found is None:
         found = known[letters] = Shared(value)
     return found
