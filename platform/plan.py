@@ -83,16 +83,17 @@ def plan(
     reachable = settings.may_have_warehouse and LEDGER in warehouse.relations()
     held = warehouse.held_objects(*margins) if reachable else []
     missing = missing_objects(objects, held)
+    size = sum(item.size for item in missing.add)
     size_of_a_hit = _BYTES_A_HIT
     rows: dict[date, int] = {}
     bytes_read = None
     if reachable:
         with warehouse.reading():
-            rows = dict(warehouse.query(_ROWS_SQL, list(margins)))
+            rows = dict(warehouse.query(_ROWS_SQL, list(window)))
             stored, loaded = warehouse.query(_SIZES_SQL)[0]
             size_of_a_hit = max(1, int(stored) // int(loaded)) if loaded else _BYTES_A_HIT
-            coming_rows = sum(item.size for item in missing.add) // size_of_a_hit
-            bytes_read = warehouse.bytes_of(sum(rows.values()) + coming_rows)
+            known_bytes = warehouse.stored_bytes(*margins)
+            bytes_read = known_bytes + size if known_bytes is not None else None
     arriving, coming = Counter[date](), Counter[date]()
     for item in missing.add:
         arriving[item.arrival_date] += 1
@@ -111,7 +112,6 @@ def plan(
         )
         for day in window.days
     ]
-    size = sum(item.size for item in missing.add)
     parts = chunks(window, settings.partitions_per_run)
     hits = {of_date.day: of_date.hits for of_date in dates}
     known = earlier_runs(instance)

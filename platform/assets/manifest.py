@@ -155,13 +155,8 @@ class Models:
 
     def with_staging(self, select: Sequence[str]) -> list[str]:
         """`select` and what a build writes before it."""
-        read = frozenset[str]().union(*map(self._read_by, select))
+        read = frozenset[str]().union(*(self._ancestors(node, through_assets=False) for node in select))
         return [*(node for node in self.staging if node not in self.shared or node in read), *select]
-
-    def _read_by(self, unique_id: str) -> frozenset[str]:
-        """What a node reads, through what is no asset: that is not built with it."""
-        nodes = self.manifest["nodes"].get(unique_id, {}).get("depends_on", {}).get("nodes", [])
-        return frozenset(nodes).union(*(self._read_by(node) for node in nodes if node not in self.keys))
 
     def tests_of(self, models: Collection[str]) -> list[str]:
         """The tests of `models` that may run with them: all that they look at is among the models, or those are made from it.
@@ -177,9 +172,11 @@ class Models:
             and not {*models}.isdisjoint(node["depends_on"]["nodes"])
         )
 
-    def _ancestors(self, unique_id: str) -> frozenset[str]:
+    def _ancestors(self, unique_id: str, *, through_assets: bool = True) -> frozenset[str]:
+        """All that a node is made from; up to the assets that it reads, which are not built with it, unless `through_assets`."""
         nodes = self.manifest["nodes"].get(unique_id, {}).get("depends_on", {}).get("nodes", [])
-        return frozenset(nodes).union(*map(self._ancestors, nodes))
+        followed = (node for node in nodes if through_assets or node not in self.keys)
+        return frozenset(nodes).union(*(self._ancestors(node, through_assets=through_assets) for node in followed))
 
     @cached_property
     def keys(self) -> Mapping[str, AssetKey]:

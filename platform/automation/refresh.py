@@ -157,11 +157,10 @@ class Refresh:
         audit = partial(self.checks.audit, settings=self.settings, window=window)
         log = self.context.log.info
         built = build(self.dbt, self.warehouse, self.models, everything, window, log, self.settings, audit)
-        reports, run = self.settings.reports_folder, self.context.run_id
-        page = keep_report(reports, built.comparison, self.models, run_id=run, window=window, log=log)
+        reports, run_id = self.settings.reports_folder, self.context.run_id
+        page = keep_report(reports, built.comparison, self.models, run_id=run_id, window=window, log=log)
         yield from self._built(built, window, page)
         files = self.warehouse.export(self.settings.published_dir, *window)
-        run_id = self.context.run_id
         tags = version_tags(provenance(self.context.instance, STATISTICS), run_id, run_id)
         metadata = {"files written by this run": len(files)}
         yield from record(

@@ -35,11 +35,9 @@ def decide(settings: Settings, command: str, audit: str, first: str, last: str) 
     _run(settings, Work(job, None, f"{title} audit {named}", config=config))
     out = console()
     settled = warehouse.audit(named)
-    states = settled.states if settled is not None else {}
-    for state in sorted({*states.values()}):
-        out.print(
-            f"Audit {named}: {listed(sorted(day for day in states if states[day] is state))} {state}.", soft_wrap=True
-        )
+    if settled is not None:
+        for state in sorted({*settled.states.values()}):
+            out.print(f"Audit {named}: {listed(settled.dates(state))} {state}.", soft_wrap=True)
     say_what_is_held(settings, out)
 
 

@@ -126,8 +126,8 @@ class Warehouse(Reader):
         with self._ledger() as ledger:
             return ledger.stale_dates(models, start, end, first)
 
-    def bytes_of(self, rows: int) -> int | None:
-        """What so many rows of RAW.LOGS are in bytes as the warehouse stores them, where reading is paid for; None where it is not."""
+    def stored_bytes(self, start: date, end: date) -> int | None:
+        """What the rows of RAW.LOGS of event dates [start, end) are in bytes, about, where reading them is paid for; None where it is not."""
         return None
 
     @abstractmethod

@@ -293,6 +293,20 @@ def test_what_is_not_kept_any_more_cannot_be_taken_back(bench: Any) -> None:
     assert (bench.warehouse.publish_held(waits), seen(bench)) == (3, BEFORE)
 
 
+def test_a_roll_back_that_is_refused_leaves_views_as_well(bench: Any) -> None:
+    """One date has the view of before still; what the other one had is not kept any more."""
+    run(bench, BEFORE)
+    assert run(bench, {DAY: AFTER[DAY]}, inputs="2", view="id <> 'a'") == (2, "")
+    if isinstance(bench.warehouse, SnowflakeWarehouse):
+        with SnowflakeWarehouse(bench.environ, keep_versions=timedelta(0)).propose({}, None):
+            pass
+    else:
+        bench.warehouse.keep_house(timedelta(0), timedelta(0), datetime.now(UTC))
+    with pytest.raises(WarehouseError, match="is not kept any more"):
+        bench.warehouse.roll_back(2)
+    assert bench.rows("select count(*) from events.pages where id = 'a'") == [(0,)]
+
+
 def test_a_roll_back_names_what_built_the_same_rows_last(bench: Any) -> None:
     """Code that changes nothing is marked and not published; taking back what came after does not bring older code back."""
     run(bench, BEFORE)

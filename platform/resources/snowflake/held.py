@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
 
-from ingestion_platform.changes import Decision
+from ingestion_platform.changes import Cell, Decision, Version
 from ingestion_platform.resources.proposals import AuditState, PublicationKind
 from ingestion_platform.resources.settling import NO_VERSION, chosen_dates, known_audit, not_kept, to_take_back
 from ingestion_platform.resources.snowflake import sql
@@ -56,7 +56,7 @@ def discard_held(session: Session, audit_id: str, dates: Collection[date]) -> li
 def roll_back(session: Session, number: int) -> int | None:
     """See `Warehouse.roll_back`."""
     ledger = SnowflakePublications(session)
-    cells = to_take_back(ledger, number)
+    cells = _kept(ledger, number)
     if not cells:
         return None
     history = History(session, _tables(session, {cell.model for cell in cells}))
@@ -66,10 +66,8 @@ def roll_back(session: Session, number: int) -> int | None:
         session.execute(statement)
     with session.transaction():
         ledger.lock()
-        if not to_take_back(ledger, number):
+        if not _kept(ledger, number):
             return None
-        if not ledger.keeps_rows_before(number):
-            raise not_kept(number)
         made = ledger.record(PublicationKind.ROLL_BACK, f"{number}", list(cells))
         for model, relation in history.relations.items():
             days = sorted(cell.day for cell in cells if cell.model == model)
@@ -90,6 +88,14 @@ def roll_back(session: Session, number: int) -> int | None:
         published = ledger.of_publication(number)
         ledger.withdraw({(cell.model, held.code) for cell in cells for held in (cells[cell], published[cell])})
     return made
+
+
+def _kept(ledger: SnowflakePublications, number: int) -> dict[Cell, Version]:
+    """What a roll back would take back. Raises WarehouseError, also where the rows of before are not kept."""
+    cells = to_take_back(ledger, number)
+    if cells and not ledger.keeps_rows_before(number):
+        raise not_kept(number)
+    return cells
 
 
 def _tables(session: Session, models: Collection[str]) -> dict[str, str]:

@@ -98,3 +98,6 @@ select coalesce(max(load_id), 0) from raw.event_date_changes;
 
 -- name: size_of_logs
 select bytes, row_count from information_schema.tables where table_schema = 'RAW' and table_name = 'LOGS';
+
+-- name: rows_of_dates
+select count(*) from raw.logs where event_date >= ? and event_date < ?;

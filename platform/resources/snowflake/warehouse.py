@@ -98,10 +98,11 @@ class SnowflakeWarehouse(Warehouse):
             ledger.create_tables()
             return stopped_dates(ledger, archive, start, end, frozen_before)
 
-    def bytes_of(self, rows: int) -> int | None:
+    def stored_bytes(self, start: date, end: date) -> int | None:
         with self.session() as session:
             ((stored, held),) = session.run("size_of_logs") or ((0, 0),)
-        return int(stored or 0) * rows // int(held) if held else 0
+            ((rows,),) = session.run("rows_of_dates", start, end)
+        return int(stored or 0) * int(rows) // int(held) if held else 0
 
     def parse_user_agents(self, start: date, end: date) -> dict[str, int]:
         with self.session() as session:
