@@ -2,7 +2,8 @@
 
 `browsing_train.csv` has a row an event, `sku_to_content.csv` a row a product. The first (6 GB) is streamed in blocks of
 rows: a block's rows are put together by session and sorted by time, since the file is not strictly in order; a session
-that reaches over the edge of a block comes out in two parts. Of the products only category and price bucket are kept.
+that reaches over the edge of a block comes out in two parts. Of the products only category and price bucket are kept. The
+data set's third file, `search_train.csv`, is read where it is there (coveo_searches.py).
 
 The licence of the data set is for research and forbids passing it on: no row of it is in this repository.
 """
@@ -47,14 +48,16 @@ class Article(NamedTuple):
     price_bucket: int | None
 
 
-def is_present(folder: Path) -> bool:
-    """Whether the data set is in `folder`. Raises CoveoError where the folder is missing or only half there."""
+def require(folder: Path) -> None:
+    """The data set has to be in `folder`. Raises CoveoError that says what is missing."""
     if not folder.is_dir():
         raise CoveoError(f"DATA_FOLDER is {folder}, which is no folder: fix it, or unset it for generated traffic")
     missing = [name for name in (BROWSING, CATALOG) if not (folder / name).is_file()]
-    if len(missing) == 1:
-        raise CoveoError(f"{folder} has no {missing[0]}: add it, or unset DATA_FOLDER for generated traffic")
-    return not missing
+    if missing:
+        raise CoveoError(
+            f"DATA_FOLDER is {folder}, which has no {' and no '.join(missing)}: put the Coveo data set's files there, "
+            "or unset it for generated traffic"
+        )
 
 
 def sessions(folder: Path, block_rows: int = BLOCK_ROWS) -> Iterator[list[BrowsingEvent]]:
@@ -63,9 +66,7 @@ def sessions(folder: Path, block_rows: int = BLOCK_ROWS) -> Iterator[list[Browsi
     while block := list(islice(rows, block_rows)):
         by_session: dict[str, list[BrowsingEvent]] = {}
         for line, (session, kind, action, sku, at, url) in block:
-            if not (at.isascii() and at.isdigit()):
-                raise CoveoError(f"{folder / BROWSING}, line {line}: server_timestamp_epoch_ms is {at!r}, not a number")
-            event = BrowsingEvent(session, kind == "pageview", action, sku, int(at), url)
+            event = BrowsingEvent(session, kind == "pageview", action, sku, at_of(at, folder / BROWSING, line), url)
             by_session.setdefault(session, []).append(event)
         for events in by_session.values():
             events.sort(key=lambda event: event.at)
@@ -83,20 +84,36 @@ def catalog(folder: Path) -> dict[str, Article]:
     return articles
 
 
+def at_of(text: str, path: Path, line: int) -> int:
+    """A row's time, epoch ms. Raises CoveoError."""
+    if not (text.isascii() and text.isdigit()):
+        raise CoveoError(f"{path}, line {line}: server_timestamp_epoch_ms is {text!r}, not a number")
+    return int(text)
+
+
+def places_of(header: list[str], columns: tuple[str, ...], path: Path) -> list[int]:
+    """Where these columns stand. Raises CoveoError for one that is missing."""
+    missing = [name for name in columns if name not in header]
+    if missing:
+        raise CoveoError(f"{path} has no column {', '.join(missing)}: is it the data set's own file?")
+    return [header.index(name) for name in columns]
+
+
+def row_of(row: list[str], places: list[int], path: Path, line: int) -> list[str]:
+    """A row's values at these places. Raises CoveoError for a row that ends before them."""
+    try:
+        return [row[place] for place in places]
+    except IndexError:
+        raise CoveoError(f"{path}, line {line}: the row is too short") from None
+
+
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
     """The line number and the values of `columns` of each row, wherever the columns stand."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.reader(file)
-            header = next(reader, [])
-            missing = [name for name in columns if name not in header]
-            if missing:
-                raise CoveoError(f"{path} has no column {', '.join(missing)}: is it the data set's own file?")
-            places = [header.index(name) for name in columns]
+            places = places_of(next(reader, []), columns, path)
             for row in reader:
-                try:
-                    yield reader.line_num, [row[place] for place in places]
-                except IndexError:
-                    raise CoveoError(f"{path}, line {reader.line_num}: the row is too short") from None
+                yield reader.line_num, row_of(row, places, path, reader.line_num)
     except (csv.Error, UnicodeDecodeError) as error:
         raise CoveoError(f"{path} cannot be read as CSV: {error}") from None

@@ -9,28 +9,27 @@ whose client is gtag, which has no queue time, happens when it is sent.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
-from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from simulations import coveo
-from simulations.audience import AGENTS, LANGUAGES, SCREENS, SHOPS, exchange, money
+from simulations.audience import AGENTS, LANGUAGES, SCREENS, SHOPS
 from simulations.clients import GTAG, SAY, drawn, of_visits
 from simulations.config import HOUR_MS, TrafficConfig
-from simulations.coveo import Article, BrowsingEvent
+from simulations.coveo import Article
+from simulations.coveo_hits import Event, hits_of, number_of
+from simulations.coveo_searches import Searches
 from simulations.draws import uniform
 from simulations.generate import plan_day
 from simulations.lines import Lines
 from simulations.protocols import Moment, Shares
-from simulations.shapes import PRICE_BUCKETS
 
 MAX_SPAN_MS = 3 * HOUR_MS
 # Generated in blocks, so that a run of any length needs the memory of one.
@@ -52,12 +51,15 @@ LiveVisit = list[LiveHit]
 
 
 def source(data_folder: Path | None, hits: int, protocols: Shares = ()) -> tuple[str, Iterator[LiveVisit]]:
-    """What is sent, by name, and its visits: the Coveo data set where `data_folder` holds it, otherwise generated
-    traffic, of at least so many hits; by the clients that `protocols` says. Raises CoveoError."""
+    """What is sent, by name, and its visits: the Coveo data set out of `data_folder`, or generated traffic where none is named,
+    of at least so many hits; by the clients that `protocols` says. Raises CoveoError."""
     run = secrets.randbits(63) | 1
-    if data_folder is not None and coveo.is_present(data_folder):
-        return "the Coveo data set", coveo_visits(data_folder, run, protocols)
-    return "generated traffic", generated_visits(hits, run, protocols)
+    if data_folder is None:
+        return "generated traffic", generated_visits(hits, run, protocols)
+    coveo.require(data_folder)
+    searches = Searches(data_folder)
+    name = "the Coveo data set" + (" with its searches" if len(searches) else "")
+    return name, coveo_visits(data_folder, run, protocols, searches)
 
 
 def generated_visits(hits: int, run: int, protocols: Shares = ()) -> Iterator[LiveVisit]:
@@ -77,11 +79,20 @@ def generated_visits(hits: int, run: int, protocols: Shares = ()) -> Iterator[Li
         day += timedelta(days=1)
 
 
-def coveo_visits(folder: Path, run: int, protocols: Shares = ()) -> Iterator[LiveVisit]:
-    """The data set's sessions, one hit an event; products bought at the same instant are one purchase."""
+def coveo_visits(
+    folder: Path, run: int, protocols: Shares = (), searches: Searches | None = None
+) -> Iterator[LiveVisit]:
+    """The data set's sessions, with these searches; last the sessions that have nothing else."""
     articles = coveo.catalog(folder)
     for events in coveo.sessions(folder):
-        yield _coveo_visit(events, articles, run, protocols)
+        searched = searches.of(events[0].session) if searches else []
+        yield _coveo_visit(sorted([*events, *searched], key=_at), articles, run, protocols)
+    for searched in searches.rest() if searches else ():
+        yield _coveo_visit(sorted(searched, key=_at), articles, run, protocols)
+
+
+def _at(event: Event) -> int:
+    return event.at
 
 
 def _visit(requests: list[tuple[str, str]], times: list[int], protocol: int) -> LiveVisit:
@@ -105,9 +116,9 @@ def ages(times: list[int]) -> list[int]:
     return [(times[-1] - at) * MAX_SPAN_MS // span for at in times]
 
 
-def _coveo_visit(events: list[BrowsingEvent], articles: dict[str, Article], run: int, protocols: Shares) -> LiveVisit:
+def _coveo_visit(events: list[Event], articles: dict[str, Article], run: int, protocols: Shares) -> LiveVisit:
     session = events[0].session
-    number = _number_of(session)
+    number = number_of(session)
     shop = SHOPS[number % 3]
     screen, viewport, colours = SCREENS[number // 3 % len(SCREENS)]
     shared = {
@@ -122,58 +133,8 @@ def _coveo_visit(events: list[BrowsingEvent], articles: dict[str, Article], run:
     }
     agent = AGENTS[number // 7 % len(AGENTS)]
     hits, times = [], []
-    for row, (_, group) in enumerate(groupby(enumerate(events), key=_one_hit)):
-        together = [event for _, event in group]
-        hit = {
-            **shared,
-            "t": "pageview" if together[0].is_pageview else "event",
-            "dl": f"https://{shop.host}/{together[0].url}",
-            **_action(together, articles, shop.currencies[0], f"{run:x}-{session[:16]}-{row}"),
-            "z": str(uuid.UUID(int=secrets.randbits(128), version=4)),
-        }
+    for at, said in hits_of(events, shop, articles, f"{run:x}-{session[:16]}"):
+        hit = {**shared, **said, "z": str(uuid.UUID(int=secrets.randbits(128), version=4))}
         hits.append((agent, json.dumps(hit, separators=(",", ":"), ensure_ascii=False)))
-        times.append(together[0].at)
+        times.append(at)
     return _visit(hits, times, int(drawn(protocols, uniform(np.array([number], np.uint64)))[0]))
-
-
-def _one_hit(numbered: tuple[int, BrowsingEvent]) -> tuple[Any, ...]:
-    """Events with the same key are one hit: the lines of a purchase, and otherwise each event for itself."""
-    number, event = numbered
-    return ("purchase", event.at, event.url) if event.action == "purchase" else (number,)
-
-
-def _action(
-    events: list[BrowsingEvent], articles: dict[str, Article], currency: str, transaction_id: str
-) -> dict[str, str]:
-    """What an event did to its products, in the protocol's words."""
-    action = events[0].action
-    if not action:
-        return {}
-    parameters = {"pa": action, "cu": currency}
-    if not events[0].is_pageview:
-        parameters |= {"ec": "ecommerce", "ea": action}
-    total = 0
-    for i, event in enumerate(events, 1):
-        article = articles.get(event.sku, Article("", None))
-        parameters[f"pr{i}id"] = event.sku
-        parameters[f"pr{i}qt"] = "1"
-        if article.category:
-            parameters[f"pr{i}ca"] = article.category
-        if article.price_bucket is not None:
-            price = exchange(_price(event.sku, article.price_bucket), currency)
-            parameters[f"pr{i}pr"] = money(price, currency)
-            total += price
-    if action == "purchase":
-        parameters |= {"ti": transaction_id, "tr": money(total, currency)}
-    return parameters
-
-
-def _price(sku: str, bucket: int) -> int:
-    """A price within the bucket, in hundredths, the same at every run."""
-    low, high = PRICE_BUCKETS[min(max(bucket, 1), 10) - 1], PRICE_BUCKETS[min(max(bucket, 1), 10)]
-    return low + 1 + _number_of(sku) % (high - low)
-
-
-def _number_of(text: str) -> int:
-    """A number that belongs to a text, in every process (Python's own hash() does not)."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

@@ -61,6 +61,12 @@ def test_history_writes_the_dates_and_says_so(tmp_path: Path) -> None:
         (("pump",), {"COLLECT_URL": "localhost:8080"}, "COLLECT_URL"),
         (("pump",), {"COLLECTOR_PORT": "http"}, "COLLECTOR_PORT"),
         (("pump",), {"DATA_FOLDER": "missing"}, "DATA_FOLDER"),
+        (
+            ("pump",),
+            {"DATA_FOLDER": "."},
+            "DATA_FOLDER is ., which has no browsing_train.csv and no sku_to_content.csv",
+        ),
+        (("pump",), {"DATA_FOLDER": "~nobody-here/x"}, "home folder is unknown"),
         (("pump",), {"COLLECTOR_PORT": "1"}, "make collect"),
         (("pump", "--rate", "0"), {}, "--rate"),
         (("pump", "--concurrency", "0"), {}, "--concurrency"),
@@ -110,3 +116,9 @@ def test_unset_and_empty_settings_have_their_defaults() -> None:
         assert settings.collect_url == "http://127.0.0.1:8080/collect"
         assert (settings.n_events, settings.data_folder, settings.archive) == (5000, None, Path("data/archive"))
     assert Settings.read({"COLLECTOR_PORT": "9000"}).collect_url == "http://127.0.0.1:9000/collect"
+
+
+def test_a_folder_in_the_home_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell reads `.env`, so that `~/coveo` was a folder named `~`."""
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert Settings.read({"DATA_FOLDER": "~/coveo"}).data_folder == Path("/home/somebody/coveo")

@@ -14,6 +14,8 @@ import pytest
 from collector.contract import invalid_parameters, require_hit
 from simulations import coveo
 from simulations.coveo import CoveoError
+from simulations.coveo_hits import SHOWN
+from simulations.coveo_searches import Searches
 from simulations.sources import MAX_SPAN_MS, coveo_visits, source
 
 COLUMNS = [
@@ -152,10 +154,101 @@ def test_unusable_files_are_one_line(tmp_path: Path, break_it: object, message: 
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_folder_without_the_data_set_means_generated_traffic(tmp_path: Path) -> None:
-    """DATA_FOLDER may point to where the files will be; a folder that does not exist is a mistake."""
-    assert source(tmp_path, 10)[0] == "generated traffic"
+def test_a_folder_without_the_data_set_is_a_mistake(tmp_path: Path) -> None:
+    """A wrong path sent generated traffic, which looks like the data set's until somebody reads the pages' names."""
     assert source(None, 10)[0] == "generated traffic"
     assert source(write(tmp_path / "coveo", SHOPPING), 10)[0] == "the Coveo data set"
-    with pytest.raises(CoveoError, match="no folder"):
-        source(tmp_path / "missing", 10)
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(CoveoError) as error:
+            source(folder, 10)
+        assert f"DATA_FOLDER is {folder}, which" in str(error.value)
+    with pytest.raises(CoveoError, match=r"has no browsing_train\.csv and no sku_to_content\.csv"):
+        source(tmp_path, 10)
+
+
+SearchRow = tuple[str, str, str, str, int]
+SEARCH_COLUMNS = [
+    "session_id_hash", "query_vector", "clicked_skus_hash", "product_skus_hash", "server_timestamp_epoch_ms",
+]  # fmt: skip
+
+
+def write_searches(folder: Path, rows: Iterable[SearchRow]) -> Path:
+    with (folder / "search_train.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([SEARCH_COLUMNS, *rows])
+    return folder
+
+
+def listed(*words: str) -> str:
+    """A list of products as the data set writes it."""
+    return str([hashed(word) for word in words])
+
+
+def test_searches_become_hits_of_their_sessions(tmp_path: Path) -> None:
+    """Each at its place among the session's pages, with what it found as a list and what was clicked as clicks from it. A session that
+    has searches alone is sent, too; none is lost or sent twice, though the files are in different orders."""
+    searches: list[SearchRow] = [
+        (hashed("s9"), VECTOR, "", "", START),
+        (hashed("s1"), VECTOR, "", "", START + 30_000),
+        (hashed("s2"), VECTOR.replace("0.1", "0.2"), listed("tent", "far"), listed("boot", "tent"), START + 6_000),
+        (hashed("s9"), "", "", listed("pan"), START + 9_000),
+        (hashed("s1"), VECTOR, "", listed(*(f"p{n}" for n in range(SHOWN + 9))), START + 70_000),
+    ]
+    folder = write_searches(write(tmp_path, SHOPPING, ARTICLES), searches)
+    name, visits = source(folder, 10)
+    assert name == "the Coveo data set with its searches"
+    by_session: dict[int, list[dict[str, str]]] = {}
+    for visit in visits:
+        hits = [json.loads(hit.body) for hit in visit]
+        for hit in hits:
+            require_hit(hit)
+            assert not invalid_parameters(hit) and len(json.dumps(hit)) < 8_000
+        by_session[len(hits)] = hits
+    assert sorted(by_session) == [2, 4, 8], "s9, s2 and s1"
+
+    categories = [hit.get("ec") for hit in by_session[8]]
+    assert categories == [None, "search", "ecommerce", "search", "ecommerce", "ecommerce", "ecommerce", "ecommerce"]
+    nothing, many = by_session[8][1], by_session[8][3]
+    assert nothing["el"] == many["el"] == by_session[2][0]["el"], "the same vector is the same query"
+    assert nothing["dl"].endswith(f"/search?q={nothing['el']}") and not any(name.startswith("il") for name in nothing)
+    assert [many[f"il1pi{n}id"] for n in (1, SHOWN)] == [hashed("p0"), hashed(f"p{SHOWN - 1}")]
+    assert f"il1pi{SHOWN + 1}id" not in many
+
+    page, search, *clicks = by_session[4]
+    assert page["t"] == "pageview" and search["t"] == "event" and search["el"] != nothing["el"]
+    assert (search["il1nm"], search["il1pi2id"]) == ("Search results", hashed("tent"))
+    assert [(hit["pa"], hit["pal"], hit["pr1id"], hit.get("pr1ps")) for hit in clicks] == [
+        ("click", "Search results", hashed("tent"), "2"), ("click", "Search results", hashed("far"), None),
+    ]  # fmt: skip
+    assert "pr1pr" in clicks[0] and "el" not in by_session[2][1] and by_session[2][1]["dl"].endswith("/search")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("session_id_hash,query_vector\n", "no column clicked_skus_hash, product_skus_hash"),
+        (",".join(SEARCH_COLUMNS) + "\na,,,,1\na,b\n", "line 3: the row is too short"),
+        (",".join(SEARCH_COLUMNS) + "\na,,,,soon\n", "line 2: server_timestamp_epoch_ms is 'soon'"),
+        (",".join(SEARCH_COLUMNS) + "\na,\udcff,,,1\n", "cannot be read as CSV"),
+    ],
+)
+def test_unusable_searches_are_one_line(tmp_path: Path, content: str, message: str) -> None:
+    """They are read before the first hit is sent, so that a run does not break in its middle."""
+    write(tmp_path, SHOPPING)
+    (tmp_path / "search_train.csv").write_text(content, errors="surrogateescape")
+    with pytest.raises(CoveoError) as error:
+        source(tmp_path, 10)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_searches_need_little_memory(tmp_path: Path) -> None:
+    """The real file has 2 GB, most of it vectors."""
+    rows = [(hashed(f"{n:05}"), VECTOR, "", listed("boot"), START + n) for n in range(4_000)]
+    folder = write_searches(tmp_path, rows)
+    tracemalloc.start()
+    searches = Searches(folder)
+    found = searches.of(rows[3_500][0])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [search.at for search in found] == [START + 3_500] and not searches.of(rows[3_500][0])
+    assert len(list(searches.rest())) == 3_999
+    assert peak < 500_000 < (folder / "search_train.csv").stat().st_size
