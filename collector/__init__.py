@@ -11,8 +11,8 @@
     gateway, handler, delivery,   Lambda: API Gateway's events, the entry, Firehose and the fallback queue,
     telemetry, redrive            counters, the way back from the queue
     server, serving, connection,  the laptop: the application, how it is served and bounded,
-    fragments, parting, sweep,    commands,
-    __main__
+    refusals, fragments, parting, as a command
+    sweep, commands, __main__
     local_process                 as a subprocess of other code
     journal, local_delivery,      the local delivery stream, from journal to object
     local_stream, durable

@@ -4,23 +4,20 @@ Bounded are the head of a request, its body, the time that either may take, requ
 time that a connection idles, and the number of connections: what a client can make the server hold is small, and what
 it can make it wait for ends.
 
-A request that breaks a bound, or HTTP itself, does not end here in a plain text: it is handed to the application with
-`scope["rejection"]` (status, reason, detail) and as much of it as came, so that it is answered in JSON with the headers
-for other origins, and recorded. After it nothing more is read: the connection closes once the client had time to read.
+A request that breaks a bound, or HTTP itself, is refused as `collector.refusals` says.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from collector.fragments import known_of
-from collector.parting import Parting
+from collector.refusals import BODY, HEAD, IDLE, Refusing, refusals
 from collector.sweep import watch
 
 # A request's line and headers; also a chunked body's trailers and whatever else carries no body. As API Gateway's
@@ -36,29 +33,27 @@ ANSWER_SECONDS = 30.0
 MAX_CONNECTIONS = 1024
 MAX_UNANSWERED_CONNECTIONS = 256
 
-_IDLE, _HEAD, _BODY = range(3)
 
-# Requests that ended here rather than with the handler's outcome, by reason, since this process started.
-refusals: Counter[str] = Counter()
+def _all_of_it(path: str) -> int:
+    return MAX_BODY_BYTES
 
 
 class _Stop(Exception):
     """Ends the parser's work on a connection that is over."""
 
 
-class Connection(HttpToolsProtocol):
+class Connection(Refusing):
     """One connection. `_stage` tells what is being read, `_deadline` until when the client may take for it."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._stage = _IDLE
-        self._deadline = math.inf
         self._write_deadline = math.inf
         self._without_body = 0
         self._body_bytes = 0
         self._crowded = False
-        self._over = False
         self._answering: RequestResponseCycle | None = None
+        # How much of a body to a path an application wants, if it knows: reads are of up to 256 KB.
+        self._longest_body: Callable[[str], int] = getattr(self.app, "longest_body", _all_of_it)
 
     # -- the connection ----------------------------------------------------------------------------------------------
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -86,7 +81,7 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._malformed(data)
         if self._without_body > MAX_HEAD_BYTES and not self._over:
-            if self._stage == _HEAD and not self.headers:
+            if self._stage == HEAD and not self.headers:
                 self._refuse(414, "too_large", f"the URL is longer than {MAX_HEAD_BYTES} bytes", data)
             else:
                 self._refuse(431, "too_large", f"the headers are longer than {MAX_HEAD_BYTES} bytes", data)
@@ -123,7 +118,7 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         """A body that is under way gets half of the time that the server takes to end."""
         super().shutdown()
-        if self._stage == _BODY:
+        if self._stage == BODY:
             self._deadline = min(self._deadline, self.loop.time() + (self.config.timeout_graceful_shutdown or 10) / 2)
 
     def look(self, now: float) -> None:
@@ -131,7 +126,7 @@ class Connection(HttpToolsProtocol):
         if now > self._write_deadline:
             self.transport.abort()
         elif now > self._deadline:
-            if self._stage == _IDLE:
+            if self._stage == IDLE:
                 self.transport.close()
             else:
                 self._refuse(408, "request_timeout", "the request did not arrive in time")
@@ -139,7 +134,7 @@ class Connection(HttpToolsProtocol):
     # -- the parser's calls: several a request, for which super() is dear --------------------------------------------
     def on_message_begin(self) -> None:
         HttpToolsProtocol.on_message_begin(self)
-        self._stage = _HEAD
+        self._stage = HEAD
         self._deadline = self.loop.time() + HEAD_SECONDS
         self._without_body = self._body_bytes = 0
 
@@ -151,7 +146,7 @@ class Connection(HttpToolsProtocol):
         HttpToolsProtocol.on_headers_complete(self)
         if b"#" in self.url:  # a fragment is the browser's own; what sends one means it as a part of the value
             self.scope["query_string"] = self.url.partition(b"?")[2]
-        self._stage = _BODY
+        self._stage = BODY
         if self._over:
             self._part(self.cycle)
             raise _Stop
@@ -159,15 +154,17 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._without_body = 0
+        room = self._longest_body(self.scope["path"]) - self._body_bytes
         self._body_bytes += len(body)
-        HttpToolsProtocol.on_body(self, body)
+        if room > 0:
+            HttpToolsProtocol.on_body(self, body if len(body) <= room else body[:room])
         if self._body_bytes > MAX_BODY_BYTES:
             self._refuse(413, "too_large", f"the body is longer than {MAX_BODY_BYTES} bytes")
             raise _Stop
 
     def on_message_complete(self) -> None:
         HttpToolsProtocol.on_message_complete(self)
-        self._stage = _IDLE
+        self._stage = IDLE
         self._deadline = math.inf
         if self.cycle.response_complete:
             self._deadline = self.loop.time() + self.timeout_keep_alive
@@ -175,75 +172,15 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """uvicorn's, but for its timer: idle connections are found by looking at all of them now and then."""
         self.server_state.total_requests += 1
+        self._let_go()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        elif self._stage == _IDLE:
+        elif self._stage == IDLE:
             self._deadline = self.loop.time() + self.timeout_keep_alive
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
         HttpToolsProtocol._start_asgi_task(self, cycle, app)
-
-    # -- refusals ----------------------------------------------------------------------------------------------------
-    def _refuse(self, status: int, reason: str, detail: str, data: bytes = b"") -> None:
-        """Have the request under way answered with this, and read nothing more."""
-        if self._stage != _BODY:
-            cycle = self._fragment(data)
-            self._end(cycle.scope, status, reason, detail)
-        elif self.cycle.response_complete:  # it has its answer and does not stop sending
-            self._end({}, status, reason, detail)
-            self._parting().close()
-            return
-        else:
-            cycle = self.cycle
-            self._end(cycle.scope, status, reason, detail)
-        self._part(cycle)
-
-    def _end(self, scope: Any, status: int, reason: str, detail: str) -> None:
-        scope["rejection"] = (status, reason, detail)
-        refusals[reason] += 1
-        self._over = True
-        self._deadline = math.inf
-
-    def _part(self, cycle: RequestResponseCycle) -> None:
-        """Let the application hear that no more of the body comes, and the connection end with its answer."""
-        cycle.keep_alive = False
-        cycle.transport = self._parting()  # type: ignore[assignment]
-        cycle.message_event.set()
-
-    def _parting(self) -> Parting:
-        return Parting(self.transport, self.flow, self.loop)
-
-    def _fragment(self, data: bytes) -> RequestResponseCycle:
-        """A call of the application for a request whose head is broken, with what is known of it."""
-        if self._stage == _IDLE:
-            HttpToolsProtocol.on_message_begin(self)
-        scope: Any = self.scope
-        scope["method"] = self.parser.get_method().decode("ascii", "replace") if self.url else "GET"
-        known = known_of(data, self.url)
-        scope["path"], scope["query_string"] = known.path, known.query
-        if known.origin and all(name != b"origin" for name, _ in self.headers):
-            self.headers.append((b"origin", known.origin))
-        before = self.cycle
-        self.cycle = RequestResponseCycle(
-            scope=scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=False,
-            on_response=self.on_response_complete,
-        )
-        self.cycle.body += known.rest
-        if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
-        else:
-            self.pipeline.appendleft((self.cycle, self.app))
-        return self.cycle

@@ -11,6 +11,7 @@ from collector.records import Record
 def encode(record: Record) -> bytes:
     """The record's line, byte for byte what `records.encode` gives."""
     try:
-        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        # The sum is a copy of the right size: what orjson returns holds on to six to sixteen times its length.
+        return orjson.dumps(record) + b"\n"
     except TypeError:  # half a surrogate pair
         return records.encode(record)

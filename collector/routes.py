@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from collector.bodies import GZIP_OVERHEAD, hits_by_line, one_hit
+from collector.bodies import GZIP_OVERHEAD, MAX_REJECTED_PAYLOAD, hits_by_line, one_hit
 from collector.outcomes import Answers, HitOutcome
 from collector.records import GIF_HEADERS, TEXT_HEADERS
 from collector.settings import Settings
@@ -63,7 +63,9 @@ def _other(path: str) -> Route | None:
 
 
 def longest_body(path: str, settings: Settings) -> int:
-    """How many bytes of a body are worth keeping: one more than is taken, so that it can be refused."""
+    """How many bytes of a body are worth keeping: one more than is taken, so that it can be refused, and at least what
+    is recorded of a refused one."""
     route = route_of("POST", path.rstrip("/"))
     taken = max(settings.max_hit_bytes, settings.max_batch_bytes)
-    return (route.protocol.longest_body if route is not None and route.protocol else taken) + GZIP_OVERHEAD + 1
+    taken = (route.protocol.longest_body if route is not None and route.protocol else taken) + GZIP_OVERHEAD
+    return max(taken, MAX_REJECTED_PAYLOAD) + 1

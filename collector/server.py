@@ -16,12 +16,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
 from typing import Any
 
-from collector.connection import refusals
 from collector.fast_json import encode
 from collector.intake import process_request
 from collector.local_stream import LocalDeliveryStream, settle
 from collector.outcomes import Rejection
 from collector.privacy import KEPT_HEADERS
+from collector.refusals import refusals
 from collector.routes import longest_body
 from collector.settings import LocalSettings, Settings
 from collector.web import Request, Response, cors_headers, hostname_of, json_response
@@ -103,20 +103,21 @@ class Application:
         )
 
     async def _rest_of_body(self, body: bytes, scope: Message, receive: Receive) -> bytes:
-        """The whole body, or as much of it as it takes to be refused, or as came before it broke off."""
-        parts, size, more = [body], len(body), True
-        longest = longest_body(scope["path"], self._settings)
+        """What is kept of a body (`longest_body`), or as much of that as came before it broke off."""
+        parts, more = [body], True
         while more and "rejection" not in scope:
             message = await receive()
             if message["type"] != "http.request":
                 scope["rejection"] = (400, "incomplete_body", "the connection ended before the body did")
                 refusals["incomplete_body"] += 1
                 break
-            part, more = message.get("body", b""), message.get("more_body", False)
-            if size < longest:
-                parts.append(part)
-            size += len(part)
+            parts.append(message.get("body", b""))
+            more = message.get("more_body", False)
         return b"".join(parts)
+
+    def longest_body(self, path: str) -> int:
+        """How many bytes of a body to this path are worth keeping; the connection drops the others as they come."""
+        return longest_body(path, self._settings)
 
     def _health(self) -> Response:
         health = self._stream.health()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from itertools import islice
 from typing import Any
 
@@ -99,3 +100,15 @@ def test_event_ids_are_random_uuids_of_version_4() -> None:
     ids = [UUID(event_id) for event_id in (*islice(new_event_ids(), 2000), *(new_event_id() for _ in range(2000)))]
     assert len(set(ids)) == 4000
     assert all(id.version == 4 and id.variant == RFC_4122 for id in ids)
+
+
+def test_a_line_that_waits_for_its_commit_holds_its_length() -> None:
+    """orjson's own bytes held sixteen times that, for every record of a flood."""
+    record: records.Record = {"payload": "x" * 65_000}
+    tracemalloc.start()
+    try:
+        line = fast_json.encode(record)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1.1 * len(line)
