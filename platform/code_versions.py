@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import sqlglot
 
 
+@lru_cache(maxsize=256)  # a plan asks, and so does the run after it
 def normalized(sql: str) -> str:
     """`sql` without comments and layout: its tokens, as the tokenizer of a dialect that both warehouses' SQL is close to sees them.
 
