@@ -30,6 +30,7 @@ from ingestion_platform.automation.recollecting import recollect_job
 from ingestion_platform.automation.recovery import recovery_job
 from ingestion_platform.automation.refresh import refresh_job
 from ingestion_platform.automation.schedules import hourly, late_objects
+from ingestion_platform.beginning import first_partition
 from ingestion_platform.partitions import backfill_policy, daily_partitions
 from ingestion_platform.resources import environments
 from ingestion_platform.resources.dbt_project import read_manifest
@@ -41,9 +42,9 @@ for category in (BetaWarning, PreviewWarning):
 
 
 def definitions(settings: Settings) -> Definitions:
-    """The definitions for `settings`. Nothing is opened, looked up or connected to."""
+    """The definitions for `settings`. Nothing is opened or connected to; looked up is where a laptop's archive begins."""
     models = Models.of(read_manifest(adapter=environments.ADAPTERS[settings.environment]))
-    daily = daily_partitions(settings.partitions_start)
+    daily = daily_partitions(first_partition(settings))
     policy = backfill_policy(settings.partitions_per_run)
     # Nobody may simulate traffic into the archive that holds the real one: production does not even import it.
     simulated = settings.environment is not Environment.PRODUCTION

@@ -1,4 +1,4 @@
-"""The partition, defined once: one UTC date, from PARTITIONS_START up to and including today.
+"""The partition, defined once: one UTC date, from where the data begin (`beginning`) up to and including today.
 
 A partition key is an ISO date. `raw/logs` reads it as the date of arrival, everything modelled as the date of the event.
 """

@@ -4,7 +4,7 @@ Command lines add `.env` to the environment first (`collector.env_file`); the en
 
     INGEST_ENV             local (default) | emulated | production; any other name is refused, nothing falls back
     DATA_DIR               ./data: archive/, lake/, warehouse.duckdb, dagster/, published/, reports/
-    PARTITIONS_START       2026-01-01: first date (UTC) that is a partition
+    PARTITIONS_START       2026-01-01: first date (UTC) that is modelled. Unset, on a laptop, Dagster shows dates from where the archive begins
     PARTITIONS_PER_RUN     31: dates that one run of a backfill takes at most
     ARCHIVE_RETENTION_DAYS unset: the archive keeps everything; else dates older than so many days are frozen: readable, not replayable
     KEEP_VERSIONS_DAYS     7: days that what was published stays readable, and can be published again, after it was replaced
@@ -115,6 +115,11 @@ class Settings(EnvironmentSettings):
     def reports_folder(self) -> Path:
         """Pages of audits, and the code of models by version."""
         return self.data_dir / "reports"
+
+    @property
+    def demo_note(self) -> Path:
+        """Which past dates the demo made."""
+        return self.data_dir / "demo.json"
 
     @property
     def dagster_home(self) -> Path:

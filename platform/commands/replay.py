@@ -9,6 +9,7 @@ from rich.console import Console
 from ingestion_platform.assets.builds import left_stale
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.automation.jobs import REPLAY
+from ingestion_platform.beginning import first_partition
 from ingestion_platform.commands.errors import CommandError
 from ingestion_platform.commands.plan import in_words, planned
 from ingestion_platform.commands.publication import say_what_is_held
@@ -73,6 +74,7 @@ def say_what_is_stale(settings: Settings, window: Window, out: Console) -> None:
 
 
 def replay_work(settings: Settings, window: Window, remove: Sequence[str] = ()) -> list[Work]:
-    """The runs that replay `window`, oldest first."""
+    """The runs that replay `window`, oldest first; none of dates before the data begin, which Dagster does not show."""
+    known = Window(max(window.start, first_partition(settings)), window.end)
     config = {"ops": {"raw__logs": {"config": {"remove_objects": list(remove)}}}} if remove else {}
-    return [Work(REPLAY, part, f"Replay {part}", config=config) for part in chunks(window, settings.partitions_per_run)]
+    return [Work(REPLAY, part, f"Replay {part}", config=config) for part in chunks(known, settings.partitions_per_run)]

@@ -1,0 +1,64 @@
+"""Where the data begin: the first date that Dagster shows, so that a week of data does not stand behind a year of empty dates.
+
+Models and commands know dates from PARTITIONS_START on in any case. It is read when the code location loads: older objects that
+come later show after it was loaded again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+
+from collector.archive_keys import DATA_PREFIX
+from collector.errors import ExpectedError
+from ingestion_platform.dates import ONE_DAY, today
+from ingestion_platform.resources.lake.catalog import Catalog
+from ingestion_platform.settings import Environment, Settings
+
+
+def first_partition(settings: Settings) -> date:
+    """PARTITIONS_START where it is given; else, on a laptop, the date before the first object that the archive holds or the warehouse
+    has loaded: its hits may have been held back over midnight."""
+    start = settings.partitions_start
+    if settings.environment is not Environment.LOCAL or "partitions_start" in settings.model_fields_set:
+        return start
+    known = [day for day in (_first_arrival(settings.archive_folder / DATA_PREFIX), _first_loaded(settings)) if day]
+    if not known:
+        return start
+    first = min(known)
+    # The demo's history begins at midnight.
+    return min(max(start, first if first == _demonstrated_from(settings) else first - ONE_DAY), today())
+
+
+def _first_arrival(folder: Path) -> date | None:
+    """The first YYYY/MM/DD below a folder."""
+    for year in _names(folder):
+        for month in _names(folder / year):
+            for day in _names(folder / year / month):
+                with suppress(ValueError):
+                    return date.fromisoformat(f"{year}-{month}-{day}")
+    return None
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except OSError:
+        return []
+
+
+def _first_loaded(settings: Settings) -> date | None:
+    catalog = Catalog(settings.lake_catalog.parent)
+    with suppress(sqlite3.Error, ExpectedError, OSError), catalog.reading() as connection:
+        ((first,),) = connection.execute("select min(arrival_date) from clickstream_load_history").fetchall()
+        return date.fromisoformat(first) if first is not None else None
+    return None
+
+
+def _demonstrated_from(settings: Settings) -> date | None:
+    with suppress(OSError, ValueError, KeyError):
+        return date.fromisoformat(json.loads(settings.demo_note.read_text())["start"])
+    return None
