@@ -26,8 +26,8 @@ dev: setup ## Open the Dagster UI on the data of DATA_DIR (port DAGSTER_PORT, 30
 	@$(PLATFORM) dev
 
 ##@ Run the parts
-collect: setup ## Serve /collect on 127.0.0.1 (port COLLECTOR_PORT, 8080) and deliver to DATA_DIR/archive
-	@$(BIN)/python -m collector serve
+collect: setup ## Serve /collect on 127.0.0.1 (port COLLECTOR_PORT, 8080), deliver to DATA_DIR/archive, show the last hits on /live (LIVE=no: do not)
+	@$(BIN)/python -m collector serve $(if $(filter no,$(LIVE)),,--live)
 
 pump: setup ## Send Coveo (DATA_FOLDER) or generated traffic to COLLECT_URL until N_EVENTS (PROTOCOLS="v1=0.6,ga4=0.2,ga4_mp=0.1,segment=0.1")
 	@$(BIN)/python -m simulations pump

@@ -13,6 +13,7 @@
     server, serving, connection,  the laptop: the application, how it is served and bounded,
     refusals, fragments, parting, as a command
     sweep, commands, __main__
+    live                          what the laptop's server takes and refuses right now, to look at
     local_process                 as a subprocess of other code
     journal, local_delivery,      the local delivery stream, from journal to object
     local_stream, durable

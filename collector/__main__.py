@@ -46,6 +46,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     server = commands.add_parser("serve", help="answer /collect, /batch and /health, deliver to DATA_DIR/archive")
     server.add_argument("--port", help="COLLECTOR_PORT (8080; 0: any free port)")
     server.add_argument("--workers", help="COLLECTOR_WORKERS (1): processes that answer")
+    server.add_argument(
+        "--live",
+        action="store_const",
+        const="yes",
+        help="COLLECTOR_LIVE (no): show the last hits under /live, to this machine",
+    )
     server.add_argument("--rotate-seconds", help="ROTATE_SECONDS (30): oldest an undelivered record gets")
     server.add_argument("--rotate-bytes", help="ROTATE_BYTES (5242880): largest journal before it is delivered")
     drainer = commands.add_parser("drain", help="deliver what a killed server left in DATA_DIR/spool")
@@ -60,6 +66,7 @@ def _to_environment(options: argparse.Namespace) -> None:
     names = {
         "port": "COLLECTOR_PORT",
         "workers": "COLLECTOR_WORKERS",
+        "live": "COLLECTOR_LIVE",
         "rotate_seconds": "ROTATE_SECONDS",
         "rotate_bytes": "ROTATE_BYTES",
         "data_dir": "DATA_DIR",
@@ -112,7 +119,9 @@ def _serve(settings: LocalSettings) -> int:
             f"cannot listen on port {settings.port} ({error.strerror}): choose another with COLLECTOR_PORT"
         ) from None
     workers = f"{settings.workers} workers" if settings.workers > 1 else "1 worker"
-    print(f"collector listening on {address_of(listener)} ({workers}); archive {settings.archive}", flush=True)
+    address = address_of(listener)
+    shown = f"; what it takes and refuses: {address}/live" if settings.live else ""
+    print(f"collector listening on {address} ({workers}); archive {settings.archive}{shown}", flush=True)
     serve("collector.server:create_application", listener, settings.workers)
     return 0
 

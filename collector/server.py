@@ -14,17 +14,20 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from collector.fast_json import encode
 from collector.intake import process_request
 from collector.local_stream import LocalDeliveryStream, settle
-from collector.outcomes import Rejection
+from collector.outcomes import Rejection, RequestOutcome
 from collector.privacy import KEPT_HEADERS
 from collector.refusals import refusals
 from collector.routes import longest_body
 from collector.settings import LocalSettings, Settings
 from collector.web import Request, Response, cors_headers, hostname_of, json_response
+
+if TYPE_CHECKING:  # imported where it is wanted
+    from collector.live.answers import Live
 
 logger = logging.getLogger("collector")
 
@@ -42,18 +45,19 @@ class Application:
         self._settings, self._local = settings, local
         self._stream: LocalDeliveryStream
         self._batch: list[tuple[list[bytes], asyncio.Future[bool]]] = []
+        self._shown = _live(local)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._answer(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._serve(receive, send)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         now = time.time_ns() // 1_000_000
         request = await self._request(scope, receive)
         try:
-            response = await self._response(request, scope.get("rejection"), now)
+            response = await self._response(request, scope, now)
         except Exception as error:  # a defect of ours; uvicorn's own answer to it no page of another origin can read
             logger.error("a request failed: %s", type(error).__name__)
             failure = {"error": "internal_error", "detail": "the collector failed; nothing was stored, send it again"}
@@ -61,18 +65,34 @@ class Application:
             response = json_response(500, failure, cors_headers(origin, self._settings.allowed_origins))
         await _send(response, request.method, send)
 
-    async def _response(self, request: Request, rejection: tuple[int, str, str] | None, now: int) -> Response:
+    async def _response(self, request: Request, scope: Message, now: int) -> Response:
+        rejection: tuple[int, str, str] | None = scope.get("rejection")
         refused = Rejection(*rejection) if rejection is not None else None
         outcome = process_request(request, self._settings, now, now, encode, refused)
         outcomes = outcome.outcomes
         if not outcomes:
-            is_health = request.path == "/health" and request.method in ("GET", "HEAD") and refused is None
-            return self._health() if is_health else outcome.answer()
+            own = await self._own(request, scope) if refused is None else None
+            return own or self._without_hits(request, outcome, now)
         durable: asyncio.Future[bool] = self._loop.create_future()
         if not self._batch:
             self._loop.call_soon(self._submit)
         self._batch.append((outcome.records, durable))
-        return outcome.answer(() if await durable else range(len(outcomes)))
+        stored = await durable
+        if self._shown is not None:
+            self._shown.recent.note(now, outcomes, stored)
+        return outcome.answer(() if stored else range(len(outcomes)))
+
+    async def _own(self, request: Request, scope: Message) -> Response | None:
+        """The answer to a request about this server itself."""
+        if request.path == "/health" and request.method in ("GET", "HEAD"):
+            return self._health()
+        return await self._shown.answer(request, scope["headers"]) if self._shown is not None else None
+
+    def _without_hits(self, request: Request, outcome: RequestOutcome, now: int) -> Response:
+        response = outcome.answer()
+        if self._shown is not None and response.status >= 400:
+            self._shown.recent.note_refusal(now, request, response)
+        return response
 
     def _submit(self) -> None:
         """Hand over what came in one turn of the loop: one hand-over wakes the commit's thread once."""
@@ -126,7 +146,7 @@ class Application:
         headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
         return Response(200 if health["status"] == "ok" else 503, headers, json.dumps(health).encode())
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _serve(self, receive: Receive, send: Send) -> None:
         await receive()
         self._loop = asyncio.get_running_loop()
         # A commit's thread gets its turn after this long beside a busy event loop; Python's own 5 ms would be latency.
@@ -139,10 +159,22 @@ class Application:
             settle=lambda waiters, durable: self._loop.call_soon_threadsafe(settle, waiters, durable),
         )
         self._stream.start()
+        if self._shown is not None:
+            await self._shown.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if self._shown is not None:
+            await self._shown.stop()
         await asyncio.to_thread(self._stream.close)
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _live(local: LocalSettings) -> Live | None:
+    if not local.live:
+        return None
+    from collector.live.answers import Live
+
+    return Live(local.workers)
 
 
 @lru_cache(maxsize=64)

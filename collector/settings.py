@@ -23,6 +23,7 @@ Of the local server only (`LocalSettings`):
     DATA_DIR           ./data: objects in archive/, the journal in spool/
     COLLECTOR_PORT     8080 (0: any free port)
     COLLECTOR_WORKERS  1, up to 64 processes
+    COLLECTOR_LIVE     no (default; `make collect` says yes) | yes: the page and the endpoint under /live, for this machine
     ROTATE_SECONDS     30: oldest an undelivered record gets, 0.1..900
     ROTATE_BYTES       5242880: largest journal before it is delivered, 1024..134217728
 
@@ -122,6 +123,7 @@ class LocalSettings:
     workers: int
     rotate_seconds: float
     rotate_bytes: int
+    live: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> LocalSettings:
@@ -133,6 +135,7 @@ class LocalSettings:
             workers=int(_number(environment, "COLLECTOR_WORKERS", 1, 1, 64)),
             rotate_seconds=_number(environment, "ROTATE_SECONDS", 30, 0.1, 900),
             rotate_bytes=int(_number(environment, "ROTATE_BYTES", 5_242_880, 1024, 134_217_728)),
+            live=_choice(environment, "COLLECTOR_LIVE", ["no", "yes"], "no") == "yes",
         )
 
     @property

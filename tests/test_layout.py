@@ -123,6 +123,7 @@ def test_lambda_needs_only_the_standard_library_and_boto3() -> None:
         foreign = imported(path) - STANDARD - {"collector", "boto3", "botocore"}
         assert not foreign, f"collector/{name}.py imports {foreign}"
     assert {"contract", "records", "privacy", "delivery", "protocols.segment_events"} <= seen
+    assert not any(name.startswith("live") for name in seen), "its package has no such folder"
 
 
 def test_lock_files_are_hashed_and_name_no_index() -> None:

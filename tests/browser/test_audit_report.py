@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,26 +25,6 @@ HOSTILE = (
     "<script>alert(1)</script><img src='https://evil.example/x' onerror=alert(2)><style>@import 'https://evil.example'</style>\u202e"
     + "ẅ" * 400
 )
-
-# Every element with text of its own: how far apart its colour and the one behind it are, as WCAG counts it. Colours that let something
-# through are laid over what is behind them.
-CONTRASTS = """() => {
-  const channels = (text) => { const [r, g, b, a] = text.match(/[\\d.]+/g).map(Number); return [r, g, b, a ?? 1]; };
-  const over = ([r, g, b, a], [R, G, B]) => [r * a + R * (1 - a), g * a + G * (1 - a), b * a + B * (1 - a), 1];
-  const behind = (element) => element === null ? [255, 255, 255, 1]
-    : (([...c]) => c[3] === 1 ? c : over(c, behind(element.parentElement)))(channels(getComputedStyle(element).backgroundColor));
-  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
-  const found = {};
-  for (const element of document.body.querySelectorAll("*")) {
-    if (element.closest("svg") || ![...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
-    const back = behind(element), [a, b] = [light(over(channels(getComputedStyle(element).color), back)), light(back)];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    const name = element.tagName.toLowerCase() + "." + element.className;
-    found[name] = Math.min(found[name] ?? 21, Math.round(ratio * 100) / 100);
-  }
-  return found;
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -107,19 +87,11 @@ def _figures(n: int) -> tuple[Figure, ...]:
     return (*sums, Figure(HOSTILE[:60], "1", HOSTILE)) if n == 5 else tuple(sums)
 
 
-@pytest.fixture
-def browser(chromium: str) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-def test_it_fits_can_be_read_and_calls_nowhere(browser: Any, report: Path, width: int, scheme: str) -> None:
+def test_it_fits_can_be_read_and_calls_nowhere(
+    browser: Any, contrasts_of: Callable[[Any], dict[str, float]], report: Path, width: int, scheme: str
+) -> None:
     """A cell too wide hid half of a phone's page; amber letters on amber could not be read; a value that was an image called its author."""
     page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
     said: list[str] = []
@@ -131,7 +103,7 @@ def test_it_fits_can_be_read_and_calls_nowhere(browser: Any, report: Path, width
     page.goto(report.as_uri())
     page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
     page.wait_for_timeout(200)
-    contrasts = page.evaluate(CONTRASTS)
+    contrasts = contrasts_of(page)
     wide = page.evaluate("document.documentElement.scrollWidth")
     page.close()
     assert (said, asked) == ([], [report.as_uri()])

@@ -54,11 +54,15 @@ def test_handlers_import_with_what_lambda_has(production: Graph, tmp_path: Path)
 
 
 def test_package_holds_the_collector_and_no_cache(production: Graph) -> None:
-    """Caches change at every test run and would redeploy the function; a missing module would fail at its first use."""
+    """Caches change at every test run and would redeploy the function; a missing module would fail at its first use. What
+    shows the last hits has no place in Lambda."""
     code = production.named("collector", "aws:lambda/function:Function").inputs["code"]
     assert isinstance(code, pulumi.AssetArchive)
     sources = {str(file.relative_to(ROOT)) for file in (ROOT / "collector").rglob("*.py")}
-    assert sources <= set(code.assets)
+    of_the_page = {name for name in sources if name.startswith("collector/live/")}
+    assert of_the_page
+    assert sources - of_the_page <= set(code.assets)
+    assert not any(name.startswith("collector/live") for name in code.assets)
     assert all(name.startswith("collector/") and "__pycache__" not in name for name in code.assets)
 
 
