@@ -4,12 +4,16 @@ starts go with the run, and the run ends with its summary."""
 from __future__ import annotations
 
 import atexit
+import fcntl
+import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -87,6 +91,26 @@ def clock(request: pytest.FixtureRequest) -> Iterator[None]:
     tests_clock.move_to(chosen)
     yield
     tests_clock.move_to(tests_clock.NOW)
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> Path:
+    """The Python of .venv-readers, made once for each content of the requirements; two processes do not make it at once."""
+    root = Path(__file__).parents[1]
+    requirements = root / "tests" / "lake" / "readers-requirements.txt"
+    environment = root / ".venv-readers"
+    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    stamp = environment / "requirements.sha256"
+    (root / "build").mkdir(exist_ok=True)
+    with (root / "build" / "readers.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.exists() or stamp.read_text() != wanted:
+            shutil.rmtree(environment, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+            pip = [f"{environment}/bin/python", "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+            subprocess.run([*pip, "--require-hashes", "--no-deps", "-r", requirements], check=True)
+            stamp.write_text(wanted)
+    return environment / "bin" / "python"
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

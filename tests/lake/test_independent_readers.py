@@ -12,13 +12,10 @@ A replay of the older dates, or leaving out the column, makes them readable; map
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -30,8 +27,6 @@ from ingestion_platform.resources.duckdb.housekeeping import keep_house
 from ingestion_platform.resources.duckdb.lake import Lake
 from ingestion_platform.resources.duckdb.ledger import LakeLedger
 
-ROOT = Path(__file__).parents[2]
-REQUIREMENTS = Path(__file__).with_name("readers-requirements.txt")
 FIRST, SECOND, THIRD = date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)
 
 HITS = """
@@ -52,24 +47,6 @@ NEWER = {
     "product": ", 'id': md5(i::varchar)::uuid",
     "hit": ", 'tags': ['a', 'b']",
 }
-
-
-@pytest.fixture(scope="session")
-def interpreter() -> Path:
-    """The Python of .venv-readers, made once for each content of the requirements; two processes do not make it at once."""
-    environment = ROOT / ".venv-readers"
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
-    stamp = environment / "requirements.sha256"
-    (ROOT / "build").mkdir(exist_ok=True)
-    with (ROOT / "build" / "readers.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not stamp.exists() or stamp.read_text() != wanted:
-            shutil.rmtree(environment, ignore_errors=True)
-            subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-            pip = [f"{environment}/bin/python", "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-            subprocess.run([*pip, "--require-hashes", "--no-deps", "-r", REQUIREMENTS], check=True)
-            stamp.write_text(wanted)
-    return environment / "bin" / "python"
 
 
 @pytest.fixture
