@@ -4,6 +4,8 @@ Written for Dagster 1.13.27; pyproject.toml keeps dagster below the next minor v
 holds that nothing outside of this folder imports a private module.
 
     event_storage            writes batches of events in one transaction
+    unreached_checks         the checks that a failed run did not come to are not shown as failed
+    postgres_events          the same in production's event storage
     partition_events         events about single partitions from a run over a range
     failed_checks            which checks fail now, by partition
     run_health               runs whose process is gone, on a laptop

@@ -21,10 +21,12 @@ from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEvent
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection
 
+from ingestion_platform.dagster_internals.unreached_checks import ForgetsUnreachedChecks
+
 _BATCHED = ASSET_EVENTS | ASSET_CHECK_EVENTS
 
 
-class BatchingEventLogStorage(SqliteEventLogStorage):
+class BatchingEventLogStorage(ForgetsUnreachedChecks, SqliteEventLogStorage):
     """`SqliteEventLogStorage` with one transaction a batch and database."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:

@@ -19,7 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
+from dagster import (
+    AssetCheckKey,
+    AssetCheckResult,
+    AssetExecutionContext,
+    AssetKey,
+    DagsterInstance,
+    Definitions,
+    ExecuteInProcessResult,
+    asset,
+    asset_check,
+    define_asset_job,
+)
 
 from ingestion_platform import definitions as location
 from ingestion_platform import settings as environment
@@ -348,3 +359,34 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
     made.start()
     yield made
     made.kill()
+
+
+@asset
+def table() -> None:
+    """Fails where it is told to."""
+    if "fail" in AssetExecutionContext.get().run.tags:
+        raise ValueError("no such column")
+
+
+@asset_check(asset=table, name="whole")
+def whole() -> AssetCheckResult:
+    """A step of its own, below the table's."""
+    return AssetCheckResult(passed=True)
+
+
+@pytest.fixture
+def check_after_failure() -> Callable[[DagsterInstance], tuple[str, bool]]:
+    """Executes a run that succeeds and one whose step fails before its check; gives what the check's newest record says then, and
+    whether it is of the run that failed."""
+
+    def execute(instance: DagsterInstance) -> tuple[str, bool]:
+        located = Definitions([table], asset_checks=[whole], jobs=[define_asset_job("build")])
+        job = located.resolve_job_def("build")
+        assert job.execute_in_process(instance=instance).success
+        failed = job.execute_in_process(instance=instance, tags={"fail": "yes"}, raise_on_error=False)
+        assert not failed.success
+        key = AssetCheckKey(AssetKey("table"), "whole")
+        record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+        return record.status.value, record.run_id == failed.run_id
+
+    return execute

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -152,3 +152,10 @@ def test_a_batch_stores_what_single_events_store(instance: DagsterInstance) -> N
     assert record.asset_entry.last_materialization_record is not None
     assert record.asset_entry.last_materialization_record.storage_id == found[0].storage_id
     assert len(instance.all_logs(run.run_id)) == len(planned) + 3
+
+
+def test_a_check_that_a_failed_run_did_not_come_to_keeps_its_result(
+    instance: DagsterInstance, check_after_failure: Callable[[DagsterInstance], tuple[str, bool]]
+) -> None:
+    """One model that does not build turned half a hundred checks red, of tables that were published as before."""
+    assert check_after_failure(instance) == ("SUCCEEDED", False)

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,12 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_refresh_runs_on_the_production_instance(
-    place: Any, postgres: dict[str, str], bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Any,
+    postgres: dict[str, str],
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    check_after_failure: Callable[[DagsterInstance], tuple[str, bool]],
 ) -> None:
     """The file that a deployment uses must load and hold runs, partitions, pools and step logs: a field that Dagster renamed
     would otherwise be found in production."""
@@ -97,7 +102,8 @@ def test_a_refresh_runs_on_the_production_instance(
         monkeypatch.setenv(name, value)
     written = yaml.safe_load((PROJECT_DIR / "deploy" / "dagster.yaml").read_text())
     # What a test's server has otherwise: a port of its own, and S3 at an address.
-    written["storage"]["postgres"]["postgres_db"]["port"] = int(postgres["DAGSTER_POSTGRES_PORT"])
+    # The three storages share their address.
+    written["run_storage"]["config"]["postgres_db"]["port"] = int(postgres["DAGSTER_POSTGRES_PORT"])
     written["compute_logs"]["config"]["endpoint_url"] = bucket
     home = tmp_path / "home"
     home.mkdir()
@@ -106,6 +112,7 @@ def test_a_refresh_runs_on_the_production_instance(
     place.simulate(place.past(3))
     with DagsterInstance.from_config(f"{home}") as instance:
         assert "Postgres" in type(instance.event_log_storage).__name__
+        assert check_after_failure(instance) == ("SUCCEEDED", False)
         # What the service `pools` of compose.yaml does.
         subprocess.run(
             [Path(sys.executable).with_name("dagster"), "instance", "concurrency", "set", WAREHOUSE_POOL, "8"],
