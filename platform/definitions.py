@@ -62,7 +62,7 @@ def definitions(settings: Settings) -> Definitions:
     return Definitions(
         assets=[
             *traffic,
-            archive_asset(daily, settings.partitions_start),
+            archive_asset(daily, settings.partitions_start, [key for asset in traffic for key in asset.keys]),
             raw_logs_asset(daily, policy, settings.partitions_start),
             user_agents_asset(daily, policy),
             partitioned_models(models, daily, policy, checks),

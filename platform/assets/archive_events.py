@@ -4,7 +4,7 @@ The data version of a date is the digest of its object keys, sizes and etags. An
 version changed since the last one, so that a year of unchanged history costs nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -15,6 +15,7 @@ from dagster import (
     AssetChecksDefinition,
     AssetCheckSeverity,
     AssetCheckSpec,
+    AssetKey,
     AssetObservation,
     AssetsDefinition,
     DagsterEventType,
@@ -29,7 +30,8 @@ from dagster import (
 )
 
 from collector.archive_keys import day_prefix
-from ingestion_platform.assets.keys import ARCHIVE_EVENTS
+from ingestion_platform.assets.keys import ARCHIVE_EVENTS, OWNERS
+from ingestion_platform.dagster_internals.observable import observable
 from ingestion_platform.dates import ONE_DAY, today
 from ingestion_platform.resources.archive import Archive, data_version
 from ingestion_platform.versions import DATA_VERSION_TAG
@@ -141,8 +143,8 @@ def layout_check(start: date) -> AssetChecksDefinition:
     return layout
 
 
-def archive_asset(daily: DailyPartitionsDefinition, start: date) -> SourceAsset | AssetsDefinition:
-    """The observable asset."""
+def archive_asset(daily: DailyPartitionsDefinition, start: date, writers: Sequence[AssetKey] = ()) -> AssetsDefinition:
+    """The observable asset; `writers` are the assets that put objects there, which the collector does without being one."""
 
     @observable_source_asset(
         key=ARCHIVE_EVENTS,
@@ -161,4 +163,5 @@ def archive_asset(daily: DailyPartitionsDefinition, start: date) -> SourceAsset 
             context.log_event(AssetObservation(ARCHIVE_EVENTS, metadata=_metadata(passed)))
         return DataVersionsByPartition(changed_versions(context.instance, archive, start))
 
-    return archive_events
+    assert isinstance(archive_events, SourceAsset)
+    return observable(archive_events, deps=writers, owners=OWNERS)

@@ -1,93 +1,21 @@
-"""dbt's manifest as Dagster sees it: keys, groups, checks, and the code versions that decide what an edit makes stale.
-
-Keys are <schema>/<model>. A model's code version covers its compiled SQL, without comments and layout, and that of all the models it is
-made from, however far up, and the parser of user agents where it reads those: changing one makes the dates of that model, and of all
-that is below it, show as stale at once, and nothing else.
-"""
+"""dbt's manifest as the platform needs to know it: which models there are, what they are made from, and what looks at them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dagster import AssetCheckKey, AssetCheckSpec, AssetKey, AssetSpec
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
+from dagster import AssetCheckKey, AssetKey
 
-from ingestion_platform.assets.keys import OWNERS, RAW_LOGS, USER_AGENTS
+from ingestion_platform.assets.translator import Translator
 from ingestion_platform.changes import Expected, expected_changes
-from ingestion_platform.code_versions import normalized
 from ingestion_platform.resources.dbt_project import ModelsError
-from ingestion_platform.user_agents import PARSER_VERSION
-from ingestion_platform.versions import digest
 
 PARTITIONED_SCHEMAS = ("events", "stats")
 LIVE_SCHEMA = "events_live"
 
 # Views over the sources, built with whatever reads them: not assets of their own, but part of raw/logs in the graph.
 STAGING_SCHEMA = "staging"
-
-
-class Translator(DagsterDbtTranslator):
-    """How dbt's nodes become assets: keys are <schema>/<model>, groups are schemas."""
-
-    def __init__(self, manifest: Mapping[str, Any]) -> None:
-        super().__init__(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
-        self._manifest = manifest
-        self._codes: dict[str, frozenset[str]] = {}
-
-    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
-        if dbt_resource_props["resource_type"] == "source":
-            # All raw tables are filled by one asset.
-            raw = dbt_resource_props["source_name"] == "raw"
-            return RAW_LOGS if raw else AssetKey([dbt_resource_props["source_name"], dbt_resource_props["name"]])
-        return AssetKey([dbt_resource_props["schema"].lower(), dbt_resource_props["name"]])
-
-    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        return str(dbt_resource_props["schema"]).lower()
-
-    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:
-        return OWNERS
-
-    def get_asset_check_spec(
-        self, asset_spec: AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: Any
-    ) -> AssetCheckSpec | None:
-        """dbt's tests seldom have a description: what the test is called and given says what it checks."""
-        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
-        test = manifest["nodes"].get(unique_id, {}).get("test_metadata")
-        if spec is None or spec.description or not test:
-            return spec
-        given = {name: value for name, value in test.get("kwargs", {}).items() if name != "model"}
-        arguments = "; ".join(f"{name.replace('_', ' ')}: {_shown(value)}" for name, value in given.items())
-        return AssetCheckSpec(
-            name=spec.name,
-            asset=spec.asset_key,
-            description=f"{test['name'].replace('_', ' ')}{f' ({arguments})' if arguments else ''}",
-            additional_deps=spec.additional_deps,
-            blocking=spec.blocking,
-            metadata=spec.metadata,
-            automation_condition=spec.automation_condition,
-        )
-
-    def get_code_version(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        return digest(*sorted(self._code(dbt_resource_props)))[:16]
-
-    def _code(self, node: Mapping[str, Any]) -> frozenset[str]:
-        known = self._codes.get(node["unique_id"])
-        if known is not None:
-            return known
-        # Sources have none.
-        texts = {normalized(node.get("compiled_code") or "")}
-        for unique_id in node.get("depends_on", {}).get("nodes", []):
-            if unique_id in self._manifest["nodes"]:
-                texts |= self._code(self._manifest["nodes"][unique_id])
-            elif unique_id.endswith(f".{USER_AGENTS.path[-1]}"):
-                texts.add(PARSER_VERSION)
-        self._codes[node["unique_id"]] = frozenset(texts)
-        return self._codes[node["unique_id"]]
-
-
-def _shown(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @dataclass(frozen=True)

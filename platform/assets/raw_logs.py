@@ -30,8 +30,6 @@ from dagster import (
     OpExecutionContext,
     Output,
     ResourceParam,
-    TableColumn,
-    TableSchema,
     asset,
 )
 from pydantic import Field
@@ -39,6 +37,7 @@ from pydantic import Field
 from ingestion_platform.assets.archive_events import changed_versions, observations
 from ingestion_platform.assets.keys import ARCHIVE_EVENTS, OWNERS, RAW_LOGS, ROW_COUNT, WAREHOUSE_POOL
 from ingestion_platform.assets.partition_checks import PartitionCheck, blocking_failure, evaluations
+from ingestion_platform.assets.raw_columns import COLUMNS
 from ingestion_platform.dagster_internals.partition_events import check_outputs, record, recorded, unplan_checks
 from ingestion_platform.dates import ONE_DAY, PartitionError, Window, frozen_before, load_window, refuse_frozen, today
 from ingestion_platform.measures import LOAD_TAG, Measure
@@ -48,20 +47,6 @@ from ingestion_platform.resources.proposals import WarehouseError
 from ingestion_platform.resources.warehouse import DayLoad, Warehouse
 from ingestion_platform.settings import Settings
 from ingestion_platform.versions import provenance, version_tags
-
-COLUMNS = TableSchema(
-    columns=[
-        TableColumn("log_id", "uuid", "uuid5 of <file name>:<row>; the same on every warehouse (varchar on Snowflake)"),
-        TableColumn("event_id", "varchar", "minted by the collector; the key of duplicate deliveries"),
-        TableColumn("event_at", "timestamp", "request_timestamp less the queue time `qt` (0 to 4 h), UTC"),
-        TableColumn("arrival_date", "date", "date in the object's key, UTC: the partition"),
-        TableColumn("request_timestamp", "timestamp", "when the collector received the hit, UTC"),
-        TableColumn("client_id", "varchar"),
-        TableColumn("log_filename", "varchar", "the archive object's key"),
-        TableColumn("log_file_row_number", "bigint", "line in the object, from 1"),
-    ]
-)
-
 
 _PUT_BACK = (
     "Put a whole copy in its place and materialize its date again; to do without it, take it out of the archive and name it in "

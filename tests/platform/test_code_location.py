@@ -59,6 +59,9 @@ print(json.dumps({
     "slow": slow,
     "forbidden": forbidden,
     "assets": sorted(key.to_user_string() for key in graph.get_all_asset_keys()),
+    "parents_of_archive": [key.to_user_string() for key in graph.get(__import__("dagster").AssetKey(["archive", "events"])).parent_keys],
+    "unowned": [k.to_user_string() for k in graph.get_all_asset_keys() if not graph.get(k).owners],
+    "long_checks": [c.name for c in graph.asset_check_keys if len(c.name) > 48],
     "parents_of_raw": [key.to_user_string() for key in graph.get(__import__("dagster").AssetKey(["raw", "logs"])).parent_keys],
     "undescribed": [k.to_user_string() for k in graph.get_all_asset_keys() if not graph.get(k).description],
     "ungrouped": [k.to_user_string() for k in graph.get_all_asset_keys() if graph.get(k).group_name == "default"],
@@ -107,7 +110,10 @@ def test_the_code_location_is_what_was_reviewed(tmp_path: Path) -> None:
     ]
     assert found["schedules"] == {"hourly": "RUNNING", "nightly": "RUNNING"}
     assert found["sensors"] == {"late_objects": "RUNNING"}
-    assert found["parents_of_raw"] == ["archive/events"], "simulation must never be upstream of raw"
+    assert found["parents_of_raw"] == ["archive/events"], "what is loaded is what lies in the archive, whoever wrote it"
+    assert found["parents_of_archive"] == ["simulations/traffic"]
+    assert found["unowned"] == []
+    assert found["long_checks"] == [], "nobody reads a list of names of 200 letters"
     assert found["undescribed"] == []
     assert found["ungrouped"] == []
     assert sorted(found["blocking"]) == ["expected_results", "objects_readable", "reconciliation"]  # type: ignore[call-overload]

@@ -1,7 +1,7 @@
 """`simulations/traffic`: a past date of simulated traffic, written into the archive as the collector would have.
 
 In: the date and the seed. Out: gzip objects under the archive's keys, the same for the same date and seed, so that a date
-can be written any number of times. Never upstream of `raw/logs`: the archive is the boundary, as it is in production.
+can be written any number of times. It ends at `archive/events`: what is loaded is what lies there, as in production, whoever wrote it.
 """
 
 from dagster import (
