@@ -11,7 +11,8 @@ from typing import Any
 
 from ingestion_platform.assets.checks import Audit
 from ingestion_platform.assets.comparison import Comparison, compare_rows
-from ingestion_platform.assets.keys import ROW_COUNT
+from ingestion_platform.assets.figures import Figures, business_figures
+from ingestion_platform.assets.keys import OVERVIEW_1D, ROW_COUNT
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.changes import Cell, Rules, Version, compare, overtaken, versions
 from ingestion_platform.dates import ONE_DAY, Window, today
@@ -25,17 +26,19 @@ from ingestion_platform.versions import input_versions
 # Runs over the same dates may publish one after the other while this one compares.
 _COMPARISONS = 5
 
-# What the UI shows beside the rows of a date's hits: how many were left out, and why.
-_COUNTED_BESIDE_LOGS = {"duplicates": "duplicates", "quarantined": "quarantine"}
+# What the UI shows beside a date's hits: how many were left out, and why.
+_LEFT_OUT = {"duplicates": "duplicates", "quarantined": "quarantine"}
+_WITH_LEFT_OUT = ("logs", OVERVIEW_1D.path[-1])
 
 
 @dataclass(frozen=True)
 class Built:
-    """What one build did: dbt's results, the rows of each model by date, the versions of what each date was built from, what the
+    """What one build did: dbt's results, the rows of each model by date, what each date came to, the versions of what it was built from, what the
     checks said, and how it differs from what was published. If there is no `error`, it was published, but for the `held` dates."""
 
     results: list[NodeResult]
     rows: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
+    figures: Figures = field(default_factory=dict)
     inputs: Mapping[date, str] = field(default_factory=dict)
     audit: Audit | None = None
     comparison: Comparison | None = None
@@ -94,8 +97,10 @@ class Built:
             return {"held": f"audit {self.comparison.audit_id} waits for you; this is what is published", **rows}
         if result.name in self.rows:
             entries[ROW_COUNT] = self.rows[result.name].get(day, 0)
-        if result.name == "logs":
-            entries |= {label: self.rows[name].get(day, 0) for label, name in _COUNTED_BESIDE_LOGS.items()}
+        if result.name == OVERVIEW_1D.path[-1]:
+            entries |= self.figures.get(day, {})
+        if result.name in _WITH_LEFT_OUT:
+            entries |= {label: self.rows[name].get(day, 0) for label, name in _LEFT_OUT.items()}
         return entries
 
 
@@ -126,10 +131,12 @@ def build(
         if built.failed or not names:
             return built
         proposal.add_views(built.views)
-        counted = [*names, *(_COUNTED_BESIDE_LOGS.values() if "logs" in names else ())]
+        counted = {*names, *(_LEFT_OUT.values() if {*_WITH_LEFT_OUT} & {*names} else ())}
         with proposal.reading():
             rows = {name: proposal.row_counts(models.relations[name], *window) for name in counted}
             built = replace(built, rows=rows, audit=audit(proposal) if audit is not None else None)
+            if OVERVIEW_1D.path[-1] in names:
+                built = replace(built, figures=business_figures(proposal, window))
         if built.error():
             return built
         staged = versions(proposal.fingerprints(), models.codes(names), inputs, latest_load_id)

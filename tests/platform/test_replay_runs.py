@@ -21,7 +21,7 @@ def test_a_replay_records_each_date_and_a_second_one_changes_no_row(place: Any) 
     """Every partition carries its own figures (Dagster's default is one figure for the whole run), and replaying is harmless."""
     window = Window(place.past(4), place.past(2))
     for day in window.days:
-        place.simulate(day)
+        place.simulate(day, hits=2_000)
     first = place.launch("replay", window)
     assert first.success
     made = Counter((event.asset_key, event.partition) for event in first.get_asset_materialization_events())
@@ -36,6 +36,7 @@ def test_a_replay_records_each_date_and_a_second_one_changes_no_row(place: Any) 
     assert rows == {day: n for day, n in counted if day in rows}
     assert set(rows) == {day.isoformat() for day in window.days}
     assert len(set(rows.values())) == 2
+    _holds_the_business(place, first)
     before = place.everything()
     parquet = place.settings.published_dir / "overview_1d" / f"{window.start}.parquet"
     assert duckdb.sql(f"select count(*) from '{parquet}'").fetchall()[0][0] > 0
@@ -46,6 +47,32 @@ def test_a_replay_records_each_date_and_a_second_one_changes_no_row(place: Any) 
     third = place.launch("replay", window, run_config={"ops": {"raw__logs": {"config": {"full_reload": True}}}})
     assert third.success
     assert place.everything() == before
+
+
+def _holds_the_business(place: Any, run: Any) -> None:
+    """Each date of overview_1d has what it came to as numbers, which the asset's plots show; they were texts, or nowhere."""
+    shown = {
+        str(event.partition): {name: value.value for name, value in event.materialization.metadata.items()}
+        for event in run.get_asset_materialization_events()
+        if event.asset_key == OVERVIEW_1D
+    }
+    counted = place.rows(
+        "select cast(event_date as varchar), hits, count_active_sessions, transactions from stats.overview_1d where tracking_id = '(all)'"
+    )
+    left_out = dict(place.rows("select cast(event_date as varchar), count(*) from events.quarantine group by 1"))
+    revenue = place.rows(
+        "select cast(event_date as varchar), currency_code, transaction_revenue - refunded_revenue from stats.revenue_1d "
+        "where tracking_id = '(all)' and currency_code <> '(not set)'"
+    )
+    figures = {day: [of_day[name] for name in ("hits", "sessions", "transactions")] for day, of_day in shown.items()}
+    assert figures == {day: of_day for day, *of_day in counted if day in shown}
+    assert all(of_day["hits"] > 0 and of_day["quarantined"] == left_out.get(day, 0) for day, of_day in shown.items())
+    money = {(day, f"revenue {currency}"): float(amount) for day, currency, amount in revenue if day in shown}
+    assert money, "no date sold anything"
+    found = {
+        (day, name): value for day, of_day in shown.items() for name, value in of_day.items() if name[:8] == "revenue "
+    }
+    assert found == money
 
 
 @pytest.mark.dates
