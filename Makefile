@@ -59,6 +59,9 @@ upgrade: setup ## Rebuild the data of version 0.1 from the archive, once; its wa
 status: setup ## One screen: how each date stands, what waits and what is wrong (DAYS=14 newest)
 	@$(PLATFORM) status --days "$(or $(DAYS),14)"
 
+docs: setup ## Serve these pages and dbt's documentation of every column on 127.0.0.1 (port DOCS_PORT, 3080)
+	@$(PLATFORM) docs
+
 doctor: setup ## Check settings, archive, warehouse and credentials; say what is missing
 	@$(PLATFORM) doctor
 
@@ -144,6 +147,6 @@ $(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -pa
 	@$(PLATFORM) prepare
 	@touch $@
 
-.PHONY: help setup demo dev collect pump simulate plan replay recollect publish discard rollback upgrade status doctor test test-dates test-browser test-infra infra-cost test-containers mutations lint bench bench-full bench-check lock clean
+.PHONY: help setup demo dev collect pump simulate plan replay recollect publish discard rollback upgrade status docs doctor test test-dates test-browser test-infra infra-cost test-containers mutations lint bench bench-full bench-check lock clean
 # Parts of commands, which CI runs side by side.
 .PHONY: lint-code lint-types lint-sql types-infra

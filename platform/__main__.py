@@ -1,4 +1,4 @@
-"""`python -m ingestion_platform demo|dev|plan|replay|recollect|publish|discard|rollback|upgrade|status|doctor|prepare|data-dir`: what the Makefile calls.
+"""`python -m ingestion_platform demo|dev|plan|replay|recollect|publish|discard|rollback|upgrade|status|docs|doctor|prepare|data-dir`: what the Makefile calls.
 
 Expected trouble (a setting, a date, a port, an object) is one line on standard error and exit code 1.
 """
@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
         "status", help="how every date stands: archived, loaded, built, published; waiting or wrong"
     )
     status.add_argument("--days", type=int, default=14, metavar="N", help="show the newest N dates (14)")
+    commands.add_parser("docs", help="serve the project's pages and dbt's documentation to this machine")
     commands.add_parser("doctor", help="check settings, archive, warehouse, ports and credentials")
     commands.add_parser("prepare", help="parse the dbt project for the code location")
     commands.add_parser("data-dir", help="print DATA_DIR, as the settings have it; refused while dev or demo uses it")
@@ -139,6 +140,10 @@ def _run(options: argparse.Namespace) -> int:
         from ingestion_platform.commands.status import show_status
 
         return show_status(settings, options.days)
+    elif options.command == "docs":
+        from ingestion_platform.commands.docs import serve_docs
+
+        serve_docs(settings)
     elif options.command == "demo":
         from ingestion_platform.commands.demo import demo
 

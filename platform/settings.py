@@ -13,6 +13,7 @@ Command lines add `.env` to the environment first (`collector.env_file`); the en
     BUILDS_AT_ONCE         unset: 1, or 8 in production: steps that use the warehouse at once; each takes up to DUCKDB_MEMORY_LIMIT
     COLLECTOR_PORT         8080
     DAGSTER_PORT           3000
+    DOCS_PORT              3080; 0 takes any that is free
     COLLECT_URL            http://127.0.0.1:<COLLECTOR_PORT>/collect
     N_EVENTS               5000: hits that `demo` pumps
     SIMULATED_HITS         20000: hits a day of the asset simulations/traffic
@@ -69,6 +70,7 @@ class Settings(EnvironmentSettings):
     builds_at_once: Annotated[int, whole_number(1, 100)] | None = Field(None, alias="BUILDS_AT_ONCE")
     collector_port: Annotated[int, whole_number(0, 65535)] = Field(8080, alias="COLLECTOR_PORT")
     dagster_port: Annotated[int, whole_number(0, 65535)] = Field(3000, alias="DAGSTER_PORT")
+    docs_port: Annotated[int, whole_number(0, 65535)] = Field(3080, alias="DOCS_PORT")
     collect_url: Address = Field(
         default_factory=lambda given: f"http://127.0.0.1:{given['collector_port']}/collect", alias="COLLECT_URL"
     )

@@ -90,14 +90,14 @@ class DbtProject:
         What it compiles is for no window, and for partitions without a start: what a model's code version is made of.
         """
         target = self.project_dir / "target"
-        offline = {
-            # Compiling signs in nowhere, yet dbt-snowflake finds fault with a profile without a user (an image is built without one).
-            "SNOWFLAKE_USER": os.environ.get("SNOWFLAKE_USER") or "nobody",
-            "PARTITIONS_START": "",
-        }
         select = ["--select", "resource_type:model", "--no-populate-cache", "--no-introspect"]
-        self._invoke(["compile", *select], target, print, offline)
+        self._invoke(["compile", *select], target, print, _offline())
         return target / "manifest.json"
+
+    def document(self, folder: Path) -> None:
+        """Write dbt's documentation into `folder` (index.html, and what it shows), from the project alone: no warehouse is asked."""
+        folder.mkdir(parents=True)
+        self._invoke(["docs", "generate", "--empty-catalog"], folder, print, _offline())
 
     def build(
         self, select: Sequence[str], window: Window | None, log: Log, proposal: Mapping[str, str]
@@ -166,6 +166,12 @@ class DbtProject:
             )
             for result in getattr(outcome.result, "results", [])
         ]
+
+
+def _offline() -> dict[str, str]:
+    """The environment of an invocation that asks no warehouse."""
+    # Compiling signs in nowhere, yet dbt-snowflake finds fault with a profile without a user (an image is built without one).
+    return {"SNOWFLAKE_USER": os.environ.get("SNOWFLAKE_USER") or "nobody", "PARTITIONS_START": ""}
 
 
 def _is_view(node: Any) -> bool:
