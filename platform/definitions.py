@@ -16,6 +16,7 @@ from ingestion_platform import settings as environment
 from ingestion_platform.assets.archive_events import archive_asset, layout_check
 from ingestion_platform.assets.change_checks import change_checks
 from ingestion_platform.assets.checks import StatisticsChecks
+from ingestion_platform.assets.links import Asset, linked
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.models import exposures, live_models, partitioned_models
 from ingestion_platform.assets.published import published_asset
@@ -59,17 +60,18 @@ def definitions(settings: Settings) -> Definitions:
     refresh = refresh_job(models, checks)
     # Snowflake keeps its own house.
     housekeeping = [maintenance_job()] if settings.environment is Environment.LOCAL else []
+    assets: list[Asset] = [
+        *traffic,
+        archive_asset(daily, settings.partitions_start, [key for asset in traffic for key in asset.keys]),
+        raw_logs_asset(daily, policy, settings.partitions_start),
+        user_agents_asset(daily, policy),
+        partitioned_models(models, daily, policy, checks),
+        live_models(models),
+        published_asset(daily, policy, checks),
+        *exposures(models),
+    ]
     return Definitions(
-        assets=[
-            *traffic,
-            archive_asset(daily, settings.partitions_start, [key for asset in traffic for key in asset.keys]),
-            raw_logs_asset(daily, policy, settings.partitions_start),
-            user_agents_asset(daily, policy),
-            partitioned_models(models, daily, policy, checks),
-            live_models(models),
-            published_asset(daily, policy, checks),
-            *exposures(models),
-        ],
+        assets=linked(assets, models, settings.source_url),
         asset_checks=[layout_check(settings.partitions_start), checks.definition(daily), change_checks(models, daily)],
         jobs=[
             refresh,

@@ -20,6 +20,8 @@ Command lines add `.env` to the environment first (`collector.env_file`); the en
     ARCHIVE_BUCKET         S3 bucket of the archive; required unless INGEST_ENV is local
     PUBLISHED_DIR          DATA_DIR/published: where statistics are published as Parquet
     DUCKDB_MEMORY_LIMIT    unset: 2GB to load, 5GB to build (dbt_models/profiles.yml)
+    SOURCE_URL             unset: links of assets open files of this machine; else where this repository's files are on the web, as in
+                           https://git.example/team/clickstream/blob/main
     ALERT_WEBHOOK_URL      unset: no alerts; else run and check failures are posted there (secret: never shown)
 
 What the clients of Snowflake and AWS read is handed to them by `credentials`, not before a connection is asked for.
@@ -81,6 +83,7 @@ class Settings(EnvironmentSettings):
         default_factory=lambda given: given["data_dir"] / "published", alias="PUBLISHED_DIR"
     )
     duckdb_memory_limit: str | None = Field(None, alias="DUCKDB_MEMORY_LIMIT")
+    source_url: Address | None = Field(None, alias="SOURCE_URL")
     alert_webhook_url: Address | None = Field(None, alias="ALERT_WEBHOOK_URL", repr=False)
 
     @model_validator(mode="after")

@@ -61,6 +61,10 @@ print(json.dumps({
     "assets": sorted(key.to_user_string() for key in graph.get_all_asset_keys()),
     "parents_of_archive": [key.to_user_string() for key in graph.get(__import__("dagster").AssetKey(["archive", "events"])).parent_keys],
     "unowned": [k.to_user_string() for k in graph.get_all_asset_keys() if not graph.get(k).owners],
+    "links": {
+        k.to_user_string(): [r.label for r in graph.get(k).metadata["dagster/code_references"].code_references]
+        for k in graph.get_all_asset_keys()
+    },
     "long_checks": [c.name for c in graph.asset_check_keys if len(c.name) > 48],
     "parents_of_raw": [key.to_user_string() for key in graph.get(__import__("dagster").AssetKey(["raw", "logs"])).parent_keys],
     "undescribed": [k.to_user_string() for k in graph.get_all_asset_keys() if not graph.get(k).description],
@@ -113,6 +117,14 @@ def test_the_code_location_is_what_was_reviewed(tmp_path: Path) -> None:
     assert found["parents_of_raw"] == ["archive/events"], "what is loaded is what lies in the archive, whoever wrote it"
     assert found["parents_of_archive"] == ["simulations/traffic"]
     assert found["unowned"] == []
+    links: dict[str, list[str]] = found["links"]  # type: ignore[assignment]
+    assert {path for paths in links.values() for path in paths if not (PROJECT_DIR / path).is_file()} == set()
+    assert [key for key, (*code, page) in links.items() if not code or not page.startswith("docs/")] == []
+    assert links["stats/overview_1d"][:2] == [
+        "dbt_models/models/stats/overview_1d.sql",
+        "dbt_models/macros/models/select_overview.sql",
+    ]
+    assert links["raw/logs"][0] == "platform/assets/raw_logs.py"
     assert found["long_checks"] == [], "nobody reads a list of names of 200 letters"
     assert found["undescribed"] == []
     assert found["ungrouped"] == []

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 
+from dagster import AssetSpec
+
+from ingestion_platform.assets.links import linked
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.node_texts import MOST_SQL, check_description, check_names, description
 from ingestion_platform.assets.raw_columns import COLUMNS
 from ingestion_platform.resources.dbt_project import read_manifest
 from ingestion_platform.resources.duckdb.tables import RAW_LOGS
+from ingestion_platform.settings import PROJECT_DIR
 
 MODELS = Models.of(read_manifest())
 NODES = {node["name"]: node for node in MODELS.manifest["nodes"].values()}
@@ -64,3 +68,17 @@ def test_the_raw_tables_columns_are_all_shown() -> None:
     """Eight of them were, and the UI took a part of a description for HTML."""
     assert [column.name for column in COLUMNS.columns] == [column.name for column in RAW_LOGS.columns]
     assert all(column.description and "<" not in column.description for column in COLUMNS.columns)
+
+
+def test_links_lead_to_the_web_where_the_repository_is_there() -> None:
+    """A container's own files are nobody's to open."""
+    spec = AssetSpec(["stats", "overview_1d"], group_name="stats")
+    for url, first in (
+        ("https://git.example/main/", "https://git.example/main/dbt_models/models/stats/overview_1d.sql"),
+        (None, f"{PROJECT_DIR}/dbt_models/models/stats/overview_1d.sql"),
+    ):
+        (found,) = linked([spec], MODELS, url)
+        assert isinstance(found, AssetSpec)
+        references = found.metadata["dagster/code_references"].code_references
+        assert references[0].source == first
+        assert references[-1].source.endswith("/docs/checks.md")
