@@ -37,6 +37,18 @@ where tracking_id = '(all)' and event_date >= ? and event_date < ?
 order by period
 """
 
+_COLUMNS = {
+    "date": "UTC",
+    "hits": "what clients sent, bots left out",
+    "bots": "hits of known bots, in no other column",
+    "sessions": "visits: half an hour without a hit ends one",
+    "clients": "browsers and devices",
+    "new": "clients not seen in the 30 days before",
+    "pages": "pageviews",
+    "orders": "purchases; a thank-you page opened again is none",
+    "revenue": "of the currency with the most orders, refunds not taken off",
+}
+
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 _HOLDINGS = (
@@ -64,10 +76,14 @@ def print_report(settings: Settings, shown: Window, out: Console) -> None:
     out.rule("[bold]5[/] · What next")
     address = f"http://127.0.0.1:{settings.dagster_port}"
     out.print(
-        f"[bold]make dev[/]      opens Dagster at {address}\n"
-        f"              Lineage: {address}/asset-groups · pick stats/overview_1d, then Materialize, choose dates: that is a replay\n"
+        "The tour of README.md, stop by stop, on these data. First, for the commands that take dates:\n"
+        f"              export FROM={shown.start} TO={shown.days[-1]}\n"
+        f"[bold]make dev[/]      opens Dagster; {address}/asset-groups is the graph. Its Materialize all, with dates, is a replay\n"
+        "[bold]make plan[/]     says what a replay of these dates would do; [bold]make replay[/] does it, to the same rows\n"
+        "[bold]make setup[/]    after an edit of a model; what the edit changes make replay holds, until [bold]make publish[/] ([bold]make rollback[/])\n"
+        "[bold]make status[/]   how each date stands, what waits and what is wrong\n"
         "[bold]make collect[/]  serves /collect for your own traffic; the schedule of make dev picks it up every hour\n"
-        f"[bold]make replay[/]   FROM={shown.start} TO={shown.days[-1]} rebuilds those dates, to the same rows\n"
+        "[bold]make docs[/]     these pages, and what each column means\n"
         f"Statistics as Parquet: {settings.published_dir}",
         soft_wrap=True,
     )
@@ -81,6 +97,7 @@ def print_figures(
 ) -> None:
     """Print the table and the chart, each with what its signs mean."""
     out.print(days_table(days, revenue))
+    out.print("[dim]" + " · ".join(f"{name}: {meaning}" for name, meaning in _COLUMNS.items()) + ".[/]")
     if len({row[0] for row in revenue}) < len(revenue):
         out.print("[dim]+2: orders in 2 more currencies, which no sum mixes (stats/revenue_1d has each).[/]")
     out.print()
@@ -95,7 +112,7 @@ def days_table(days: list[tuple[Any, ...]], revenue: list[tuple[date, str, Decim
     """One line a day. Of several currencies the one with the most orders is shown, with the number of others: sums never mix them."""
     by_day = {day: list(rows) for day, rows in groupby(revenue, lambda row: row[0])}
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
-    for name in ("date", "hits", "bots", "sessions", "clients", "new", "pages", "orders", "revenue"):
+    for name in _COLUMNS:
         table.add_column(name, justify="left" if name in ("date", "revenue") else "right", no_wrap=True)
     for day in days:
         table.add_row(f"{day[0]}", *(f"{value:,}" for value in day[1:]), _revenue(by_day.get(day[0], [])))

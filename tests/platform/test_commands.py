@@ -147,7 +147,7 @@ def test_a_replay_of_dates_without_hits_says_so(place: Any) -> None:
 
 
 def test_the_report_explains_its_signs() -> None:
-    """Newcomers asked what "EUR +5" and the blocks mean."""
+    """Newcomers asked what "EUR +5", the blocks and some of the columns mean."""
     day = date(2026, 3, 1)
     revenue = [(day, "EUR", Decimal("12.50")), (day, "USD", Decimal(3)), (day, "JPY", Decimal(900))]
     hours = [(day, datetime(2026, 3, 1, hour), hour) for hour in range(24)]
@@ -155,6 +155,9 @@ def test_the_report_explains_its_signs() -> None:
         out = Console(file=text, width=100)
         print_figures([(day, *[7] * 7)], revenue, hours, out)
         said = text.getvalue()
+    heading, *_ = said.splitlines()
+    assert len(heading.split()) == 9
+    assert [name for name in heading.split() if f"{name}: " not in said] == []
     assert "12.50 EUR +2" in said and "orders in 2 more currencies" in said
     assert "█ 23, ▁ up to 3, blank 0" in said
 

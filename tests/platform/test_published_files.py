@@ -1,4 +1,4 @@
-"""Published Parquet of different ages, and of dates without a hit, reads together: the README's own query must go on working."""
+"""Published Parquet of different ages, and of dates without a hit, reads together: docs/lake.md reads them by pattern."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ingestion_platform.resources.warehouse import PUBLISHED
 
 
 def test_files_of_an_older_version_read_together_with_new_ones(place: Any) -> None:
-    """A model had gained a column: DuckDB takes the columns of the first file, and the query of the README ended in an error, or
+    """A model had gained a column: DuckDB takes the columns of the first file, and the README's query ended in an error, or
     missed the column, by the date that was replayed. Values of dates that were not replayed stay."""
     place.simulate(place.past(4))
     assert place.launch("replay", Window(place.past(4), place.past(3))).success
