@@ -9,7 +9,7 @@
 
     window      the run's window
     next_day    the one date after it, on which sessions of the window may end
-    live        the dates that the marts lack, read from `live_dates` when a live view is queried: no run, no literals
+    live        the dates that the marts lack, known when a live view is queried (`first_live_date`): no run
 #}
 {% macro scope_suffix(scope) -%}
     {{ return({"window": "", "next_day": "_next_day", "live": "_live"}[scope]) }}
@@ -44,13 +44,22 @@
     cast('{{ _window_bound("event_time_end", "2100-01-01", days, 0).strftime("%Y-%m-%d") }}' as date)
 {%- endmacro %}
 
+{#
+    The first date of `live_dates`, null when there is none. In DuckDB a macro of the warehouse's file, which is written anew with whatever
+    changes those dates (platform/resources/duckdb/views.py): to its planner that is a constant, by which files are left unread.
+#}
+{% macro first_live_date() -%}
+    {%- if target.type == "duckdb" -%}
+    events_live.first_live_date()
+    {%- else -%}
+    (select min(event_date) from {{ ref("live_dates") }})
+    {%- endif -%}
+{%- endmacro %}
+
 {# The first instant of the dates, moved; event_at is compared with it where a margin is no whole number of days. #}
 {% macro window_start_at(days=0, minutes=0, scope="window") -%}
     {%- if scope == "live" -%}
-    (
-        select {{ plus(plus("cast(min(event_date) as timestamp)", days, "days"), minutes, "minutes") }}
-        from {{ ref("live_dates") }}
-    )
+    {{ plus(plus("cast(" ~ first_live_date() ~ " as timestamp)", days, "days"), minutes, "minutes") }}
     {%- else -%}
     {%- set first = _window_bound("event_time_start", "1970-03-01", days, minutes) if scope == "window"
         else _window_bound("event_time_end", "2100-01-01", days, minutes) -%}
@@ -61,7 +70,7 @@
 {# Rows of the dates themselves, or of more around them: `where {{ in_window() }}`. #}
 {% macro in_window(column="event_date", days_before=0, days_after=0, scope="window") -%}
     {%- if scope == "live" -%}
-    {{ column }} >= (select {{ minus("min(event_date)", days_before, "days") }} from {{ ref("live_dates") }})
+    {{ column }} >= {{ minus(first_live_date(), days_before, "days") }}
     {%- elif scope == "next_day" -%}
     {{ column }} >= {{ window_end(-days_before) }} and {{ column }} < {{ window_end(days_after + 1) }}
     {%- else -%}

@@ -3,11 +3,12 @@
 -- The event dates whose marts lack something that RAW.LOGS holds, now: the watermark, read when the view is queried.
 --
 -- A date is live when a load that changed its read window is newer than the last build of logs for it, or when rows are there
--- that the ledger does not know yet (a pipe loads between two ticks). See platform/dates.py for the bounds.
+-- that the ledger does not know yet: a pipe loads between two ticks, where there is one. See platform/dates.py for the bounds.
 
 with changes as (
 
     select event_date, load_id from {{ ref('stg_event_date_changes') }}
+    {%- if target.type != "duckdb" %}
     union all
     select distinct event_date, 9223372036854775807 as load_id
     from {{ ref('stg_arrivals') }}
@@ -17,6 +18,7 @@ with changes as (
             from {{ ref('stg_load_history') }}
         )
         and log_filename not in (select object_key from {{ ref('stg_load_history') }})
+    {%- endif %}
 
 ),
 

@@ -15,7 +15,7 @@ import duckdb
 
 from collector.durable import staged_path
 from ingestion_platform.resources.duckdb.lake import Lake
-from ingestion_platform.resources.duckdb.views import select_files, show, show_ledger, show_views
+from ingestion_platform.resources.duckdb.views import select_files, show, show_ledger, show_live_views
 from ingestion_platform.resources.lake.contents import Snapshot
 
 _SHOWN = "main.shown_snapshot"
@@ -110,4 +110,4 @@ def _show(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, lake: Lake,
     known = held.views if held is not None else {}
     for name in known.keys() - snapshot.views.keys():
         connection.execute(f"drop view if exists {name}")
-    show_views(connection, {name: sql for name, sql in snapshot.views.items() if known.get(name) != sql})
+    show_live_views(connection, {name: sql for name, sql in snapshot.views.items() if known.get(name) != sql})

@@ -33,6 +33,7 @@ from ingestion_platform.resources.duckdb.views import (
     read_files,
     show,
     show_ledger,
+    show_live_views,
     show_published,
     show_views,
 )
@@ -239,7 +240,8 @@ def show_lake(connection: duckdb.DuckDBPyConnection, lake: Lake, snapshot: Snaps
     show_published(connection, snapshot, lake.folder)
     with lake.catalog.reading() as ledger:
         show_ledger(connection, ledger)
+    if live:
+        show_live_views(connection, snapshot.views)
+        return
     of_models = {relation.partition(".")[0] for relation in snapshot.tables}
-    show_views(
-        connection, {name: sql for name, sql in snapshot.views.items() if live or name.partition(".")[0] in of_models}
-    )
+    show_views(connection, {name: sql for name, sql in snapshot.views.items() if name.partition(".")[0] in of_models})

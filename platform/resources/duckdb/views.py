@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 
@@ -103,6 +104,23 @@ def show_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, str]) 
         if len(waiting) == len(views):
             raise WarehouseError(f"{min(waiting)} cannot be shown: {f'{failure}'.splitlines()[0]}")
         views = waiting
+
+
+def show_live_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, str]) -> None:
+    """Views and the first date that the live ones among them work out, as the ledger in `connection` has it: a macro, which is a constant to
+    the planner, so that what lies before is not read (dbt_models/macros/windows.sql)."""
+    _say_first_live_date(connection, None)
+    show_views(connection, views)
+    known = "select 1 from duckdb_views() where schema_name = 'events_live' and view_name = 'live_dates'"
+    if connection.execute(known).fetchone():
+        ((first,),) = connection.execute("select min(event_date) from events_live.live_dates").fetchall()
+        _say_first_live_date(connection, first)
+
+
+def _say_first_live_date(connection: duckdb.DuckDBPyConnection, first: date | None) -> None:
+    text = "null" if first is None else literal(first)
+    connection.execute("create schema if not exists events_live")
+    connection.execute(f"create or replace macro events_live.first_live_date() as cast({text} as date)")
 
 
 def show_ledger(
