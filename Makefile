@@ -22,6 +22,9 @@ setup: $(RUNTIME) $(MANIFEST) ## Create .venv from the lock file and prepare dbt
 demo: setup ## Seven days of history and 5,000 live hits through the whole platform
 	@$(PLATFORM) demo
 
+dashboard: setup ## Open the page of what is published: sales, traffic, data quality, publications (prints where it is)
+	@$(PLATFORM) dashboard
+
 dev: setup ## Open the Dagster UI on the data of DATA_DIR (port DAGSTER_PORT, 3000)
 	@$(PLATFORM) dev
 
@@ -147,6 +150,6 @@ $(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -pa
 	@$(PLATFORM) prepare
 	@touch $@
 
-.PHONY: help setup demo dev collect pump simulate plan replay recollect publish discard rollback upgrade status docs doctor test test-dates test-browser test-infra infra-cost test-containers mutations lint bench bench-full bench-check lock clean
+.PHONY: help setup demo dashboard dev collect pump simulate plan replay recollect publish discard rollback upgrade status docs doctor test test-dates test-browser test-infra infra-cost test-containers mutations lint bench bench-full bench-check lock clean
 # Parts of commands, which CI runs side by side.
 .PHONY: lint-code lint-types lint-sql types-infra

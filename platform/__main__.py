@@ -1,4 +1,4 @@
-"""`python -m ingestion_platform demo|dev|plan|replay|recollect|publish|discard|rollback|upgrade|status|docs|doctor|prepare|data-dir`: what the Makefile calls.
+"""`python -m ingestion_platform demo|dev|dashboard|plan|replay|recollect|publish|discard|rollback|upgrade|status|docs|doctor|prepare|data-dir`: what the Makefile calls.
 
 Expected trouble (a setting, a date, a port, an object) is one line on standard error and exit code 1.
 """
@@ -21,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("demo", help="seven days of history and live hits through the whole platform")
     commands.add_parser("dev", help="open the Dagster UI on the data of DATA_DIR")
+    commands.add_parser("dashboard", help="the page of what is published, opened in the browser")
     planned = commands.add_parser("plan", help="what a replay of a range of dates would do, and how long it takes")
     planned.add_argument("--from", dest="first", required=True, metavar="DATE", help="first date, such as 2026-01-01")
     planned.add_argument("--to", dest="last", required=True, metavar="DATE", help="last date, included")
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     settings = environment.read()
-    if options.command in ("demo", "dev", "plan", "replay", "publish", "discard", "rollback"):
+    if options.command in ("demo", "dev", "dashboard", "plan", "replay", "publish", "discard", "rollback"):
         from ingestion_platform.commands.upgrade import refuse_old_warehouse
 
         refuse_old_warehouse(settings)
@@ -112,6 +113,10 @@ def _run(options: argparse.Namespace) -> int:
         from ingestion_platform.commands.dev import dev
 
         return dev(settings)
+    elif options.command == "dashboard":
+        from ingestion_platform.commands.dashboard import show_dashboard
+
+        show_dashboard(settings)
     elif options.command == "plan":
         from ingestion_platform.commands.plan import show_plan
 

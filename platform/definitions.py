@@ -16,6 +16,7 @@ from ingestion_platform import settings as environment
 from ingestion_platform.assets.archive_events import archive_asset, layout_check
 from ingestion_platform.assets.change_checks import change_checks
 from ingestion_platform.assets.checks import StatisticsChecks
+from ingestion_platform.assets.dashboard import dashboard_asset
 from ingestion_platform.assets.links import Asset, linked
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.models import exposures, live_models, partitioned_models
@@ -68,6 +69,7 @@ def definitions(settings: Settings) -> Definitions:
         partitioned_models(models, daily, policy, checks),
         live_models(models),
         published_asset(daily, policy, checks),
+        dashboard_asset(models),
         *exposures(models),
     ]
     return Definitions(

@@ -9,6 +9,7 @@ ARCHIVE_EVENTS = AssetKey(["archive", "events"])
 RAW_LOGS = AssetKey(["raw", "logs"])
 USER_AGENTS = AssetKey(["events", "user_agents"])
 PUBLISHED_OVERVIEW = AssetKey(["published", "overview"])
+DASHBOARD = AssetKey(["published", "dashboard"])
 OVERVIEW_1D = AssetKey(["stats", "overview_1d"])
 
 STATISTICS = [OVERVIEW_1D, *(AssetKey(["stats", name]) for name in ("overview_1h", "revenue_1h", "revenue_1d"))]

@@ -165,6 +165,15 @@ class Models:
         }
         return {key: [dep.asset_key for dep in spec.deps] for key, spec in specs.items()}
 
+    def read_by(self, asset: AssetKey) -> list[AssetKey]:
+        """The models that an exposure reads whose `meta.asset` names an asset of ours."""
+        return [
+            self.keys[unique_id]
+            for exposure in self.manifest["exposures"].values()
+            if exposure["config"]["meta"].get("asset") == asset.to_user_string()
+            for unique_id in exposure["depends_on"]["nodes"]
+        ]
+
     @cached_property
     def test_keys(self) -> Mapping[str, AssetCheckKey]:
         """Check key by the unique id of the dbt test."""

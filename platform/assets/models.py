@@ -32,6 +32,7 @@ from ingestion_platform.assets.audit_report import keep_report
 from ingestion_platform.assets.builds import Built, build, build_views, lacking_columns, left_stale
 from ingestion_platform.assets.change_checks import record_changes
 from ingestion_platform.assets.checks import StatisticsChecks
+from ingestion_platform.assets.dashboard import renewals
 from ingestion_platform.assets.keys import OVERVIEW_1D, OWNERS, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.partition_checks import dates_to_check
@@ -149,6 +150,7 @@ def partitioned_models(
         if built.audit is not None:
             yield from record(context, checks.evaluations(context.instance, built.audit, published=not built.error()))
         yield from record_changes(context, models, built, page)
+        yield from renewals(context, warehouse, settings, models)
         if complete:
             context.instance.add_run_tags(context.run_id, {BUILD_TAG: built.measure().tag()})
         if built.error():
@@ -190,7 +192,7 @@ def live_models(models: Models) -> AssetsDefinition:
 
 
 def exposures(models: Models) -> list[AssetSpec]:
-    """dbt's exposures as external assets at the end of the graph."""
+    """dbt's exposures as external assets at the end of the graph, but for those that an asset of ours is."""
     return [
         AssetSpec(
             key=AssetKey([exposure["name"]]),
@@ -202,4 +204,5 @@ def exposures(models: Models) -> list[AssetSpec]:
             metadata={"url": exposure["url"]} if exposure.get("url") else {},
         )
         for exposure in models.manifest["exposures"].values()
+        if "asset" not in exposure["config"]["meta"]
     ]

@@ -107,6 +107,7 @@ class Word:
                 *evaluations_of(self.context.instance, self._models, cells, said),
             ],
         )
+        yield from self.refresh.renew_dashboard()
         self.context.log.info(f"Discarded audit {audit.audit_id} of {listed(gone)}: what is published stays as it was.")
 
     def roll_back(self, config: RollBackConfig) -> Iterator[Event]:
@@ -150,6 +151,7 @@ class Word:
             self.context,
             [AssetMaterialization(PUBLISHED_OVERVIEW, partition=f"{day}", tags=tags) for day in days],
         )
+        yield from self.refresh.renew_dashboard()
         changed = ", ".join(dict.fromkeys(cell.model for cell in cells))
         self.context.log.info(f"Publication {number} ({why}): {changed} on {listed(days)}.")
 

@@ -44,6 +44,7 @@ from ingestion_platform.assets.audit_report import keep_report
 from ingestion_platform.assets.builds import Built, build, build_views, lacking_columns
 from ingestion_platform.assets.change_checks import record_changes
 from ingestion_platform.assets.checks import StatisticsChecks
+from ingestion_platform.assets.dashboard import renewals
 from ingestion_platform.assets.keys import PUBLISHED_OVERVIEW, STATISTICS, USER_AGENTS, WAREHOUSE_POOL
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.models import checked, materializations
@@ -208,8 +209,13 @@ class Refresh:
                 self.context, self.checks.evaluations(self.context.instance, built.audit, published=not built.error())
             )
         yield from record_changes(self.context, self.models, built, page)
+        yield from self.renew_dashboard()
         if built.error():
             raise Failure(f"{window or 'all'} is not published, and stays as it was: {built.error()}")
+
+    def renew_dashboard(self) -> Iterator[DagsterEvent]:
+        """Where something was published, held or discarded."""
+        yield from renewals(self.context, self.warehouse, self.settings, self.models)
 
     def _view(self, key: AssetKey) -> AssetMaterialization:
         code = self.models.code_versions[key]

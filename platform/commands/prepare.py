@@ -1,12 +1,14 @@
-"""`prepare`: parse the dbt project, so that importing the code location needs no subprocess."""
+"""`prepare`: parse the dbt project, so that importing the code location needs no subprocess, and make what the dashboard's pages share."""
 
 from __future__ import annotations
 
+from ingestion_platform.dashboard.bundle import keep_bundle
 from ingestion_platform.resources.environments import dbt_project
 from ingestion_platform.settings import Settings
 
 
 def prepare(settings: Settings) -> None:
-    """Write dbt's manifest for the settings' environment."""
+    """Write dbt's manifest for the settings' environment, and the script of the dashboard's charts."""
     path = dbt_project(settings).prepare()
+    keep_bundle()
     print(f"dbt project parsed: {path}")

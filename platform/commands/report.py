@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ingestion_platform.dashboard.renewal import page_of
 from ingestion_platform.dates import Window
 from ingestion_platform.resources import environments
 from ingestion_platform.resources.warehouse import Warehouse
@@ -78,6 +79,7 @@ def print_report(settings: Settings, shown: Window, out: Console) -> None:
     out.print(
         "The tour of README.md, stop by stop, on these data. First, for the commands that take dates:\n"
         f"              export FROM={shown.start} TO={shown.days[-1]}\n"
+        f"[bold]make dashboard[/] opens all of this as a page: {page_of(settings)}\n"
         f"[bold]make dev[/]      opens Dagster; {address}/asset-groups is the graph. Its Materialize all, with dates, is a replay\n"
         "[bold]make plan[/]     says what a replay of these dates would do; [bold]make replay[/] does it, to the same rows\n"
         "[bold]make setup[/]    after an edit of a model; what the edit changes make replay holds, until [bold]make publish[/] ([bold]make rollback[/])\n"

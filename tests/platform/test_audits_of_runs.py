@@ -49,12 +49,13 @@ def editor(place: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edito
 def test_a_replay_and_a_refresh_show_what_an_edit_would_change(editor: Editor) -> None:
     """Whoever edits a channel's rule sees, before any reader does, which sessions get another one, and by which line of SQL."""
     place = editor.place
-    day = place.past(3)
-    place.simulate(day)
-    window = Window(day, day + ONE_DAY)
+    day, other = place.past(3), place.past(2)
+    for date in (day, other):
+        place.simulate(date)
+    window = Window(day, other + ONE_DAY)
     assert place.launch("replay", window).success
     before = place.everything()
-    ((direct,),) = place.rows("select count(*) from events.sessions where channel = 'direct'")
+    ((direct,),) = place.rows("select count(*) from events.sessions where channel = 'direct' and event_date = ?", [day])
     assert direct and editor.reports() == {}
 
     editor.edit("macros/attribution.sql", "then 'direct'", "then 'typed in'")
@@ -73,4 +74,22 @@ def test_a_replay_and_a_refresh_show_what_an_edit_would_change(editor: Editor) -
     # Against what is published, which was never what the first edit made.
     assert "then &#39;typed in&#39;</span>" in page and "else &#39;elsewhere&#39;</span>" in page
     # The refresh has built other dates, too.
+    assert place.everything()["events.sessions"] == before["events.sessions"]
+
+    # A person's word, and each time the dashboard says at once how it stands.
+    dashboard = place.settings.published_dir / "dashboard.html"
+    held = dashboard.read_text()
+    assert f'href="../reports/{newer}.html"' in held and f"make publish AUDIT={newer}" in held
+    assert "held for a person" in held
+    some = {"audit": newer, "first": f"{other}", "last": f"{other}"}
+    assert place.launch("discard_audit", run_config={"ops": {"discard": {"config": some}}}).success
+    discarded = dashboard.read_text()
+    assert f"<b>discarded</b> {other}" in discarded and f"make publish AUDIT={newer}" in discarded
+    assert place.launch("publish_audit").success
+    published = dashboard.read_text()
+    assert f"audit published {newer}" in published and f"make publish AUDIT={newer}" not in published
+    assert '"typed in"' in published and '"direct"' in published
+    assert place.launch("roll_back").success
+    back = dashboard.read_text()
+    assert "roll back" in back and '"typed in"' not in back
     assert place.everything()["events.sessions"] == before["events.sessions"]

@@ -30,6 +30,7 @@ ASSETS = [
     "events_live/pageviews_live",
     "events_live/product_actions_live",
     "events_live/purchases_live",
+    "published/dashboard",
     "published/overview",
     "raw/logs",
     "simulations/traffic",
@@ -52,7 +53,7 @@ def watch(event, arguments):
         forbidden.append(f"{event} {arguments}")
 sys.addaudithook(watch)
 from ingestion_platform.definitions import defs
-slow = [name for name in ("boto3", "dbt.cli", "dbt.parser", "duckdb", "snowflake.connector") if name in sys.modules]
+slow = [name for name in ("altair", "boto3", "dbt.cli", "dbt.parser", "duckdb", "snowflake.connector") if name in sys.modules]
 repository = defs.get_repository_def()
 graph = repository.asset_graph
 print(json.dumps({

@@ -129,7 +129,8 @@ def test_everything_below_raw_as_the_readme_says(dev: Any, page: Any, shot: Any)
     page.locator(".CodeMirror").first.click()
     page.keyboard.type('key:"raw/logs"+')
     page.keyboard.press("Enter")
-    page.get_by_role("button", name=re.compile(r"Materialize all \(24\)")).click()
+    # Without a number: everything of the selection can be.
+    page.get_by_role("button", name=re.compile("Materialize all…")).click()
     dates = [dev.first + timedelta(days=n) for n in range(3)]
     chosen = page.get_by_placeholder(RANGE)
     chosen.fill(f"[{dates[0]}...{dates[-1]}]")
@@ -158,7 +159,8 @@ def test_everything_below_raw_as_the_readme_says(dev: Any, page: Any, shot: Any)
     expected |= {(f"events_live/{name}", None) for name in LIVE}
     assert len(dev.runs(new)) > 2, "the views must have come in runs of their own"
     assert Counter(found for found in made if found in expected) == Counter(expected)
-    assert {asset for asset, _ in set(made) - expected} <= {"raw/logs"}, "dates around, which are loaded as a margin"
+    # Dates around, which are loaded as a margin; and the page, which the run that publishes has renewed.
+    assert {asset for asset, _ in set(made) - expected} <= {"raw/logs", "published/dashboard"}
     page.goto(f"/runs/b/{new}")
     page.get_by_text("Completed").first.wait_for()
     shot(page, "backfill")

@@ -11,6 +11,7 @@ import pytest
 
 from ingestion_platform.assets.bodies import bodies
 from ingestion_platform.assets.identities import IDENTITIES, partition_results
+from ingestion_platform.dashboard.figures import figures
 from ingestion_platform.dates import Window
 from simulations.config import TrafficConfig
 from simulations.history import write_day
@@ -134,6 +135,12 @@ def test_both_warehouses_give_equal_rows(make_bench, export, record, tmp_path) -
     assert not found, "\n".join(
         f"{model}: only Snowflake {mine}, only DuckDB {its}" for model, (mine, its) in found.items()
     )
+    # Publications are each warehouse's own; all else that a dashboard shows is the same on both, in the same order.
+    pages = [figures(bench.warehouse) for bench in (duckdb, snowflake)]
+    for window, tables in pages:
+        assert window is not None and len(tables.pop("versions")) > 0
+        assert min(map(len, tables.values())) > 0
+    assert pages[0] == pages[1]
     # And on both, what the marts and statistics say of each other holds for odd hits, too: a false alarm would stop a date.
     for bench in (duckdb, snowflake):
         checked = [partition_results(bench.warehouse, identity, Window(start, built)) for identity in IDENTITIES]
