@@ -34,6 +34,7 @@ _PAGES = {
     "events": "docs/architecture.md",
     "events_live": "docs/architecture.md",
     "stats": "docs/checks.md",
+    "exposures": "docs/dashboard.md",
 }
 _OTHER_PAGE = "docs/orchestration.md"
 # The function of an observed asset is Dagster's own, around ours.
