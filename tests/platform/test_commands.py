@@ -94,7 +94,7 @@ def test_a_second_one_on_a_data_dir_is_one_line(place: Any, command: str) -> Non
     assert place.command("data-dir").stdout == f"{place.settings.data_dir}\n"
 
 
-@pytest.mark.dates
+@pytest.mark.dates("year-end", "after-midnight")
 def test_doctor_names_what_is_missing_and_then_that_all_is_well(place: Any) -> None:
     """A newcomer's first question is what to do next."""
     empty = place.command("doctor")

@@ -203,7 +203,7 @@ def test_what_compiles_to_other_sql_is_other_code_and_nothing_else(tmp_path: Pat
     assert "events/quarantine" not in changed()
 
 
-@pytest.mark.dates
+@pytest.mark.dates("leap-day", "month-end-before-midnight", "after-midnight")
 def test_each_date_of_a_range_shows_its_own_verdict(
     place: PlatformHarness, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
