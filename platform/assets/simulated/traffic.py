@@ -24,6 +24,7 @@ from ingestion_platform.resources.archive import Archive
 from ingestion_platform.settings import Settings
 from simulations.config import TrafficConfig
 from simulations.history import write_day
+from simulations.protocols import read_shares
 from simulations.truth import TruthError
 
 
@@ -34,6 +35,10 @@ def traffic_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, hits
         hits: int = Field(default=hits_a_day, ge=1, description="Hits a day, about: weekdays and seasons differ.")
         seed: int = Field(
             default=TrafficConfig().seed, ge=0, description="Another seed is another history of the same shape."
+        )
+        protocols: str = Field(
+            default="",
+            description="Shares of the visits' protocols, as in v1=0.6,ga4=0.2,ga4_mp=0.1,segment=0.1; empty: all v1.",
         )
 
     @asset(
@@ -54,7 +59,11 @@ def traffic_asset(daily: DailyPartitionsDefinition, policy: BackfillPolicy, hits
         window = window_of(list(context.partition_keys))
         if window.end > today():
             raise Failure(f"{today()} is not over: traffic is simulated for past dates only; choose dates before today")
-        shape = TrafficConfig(seed=config.seed, hits_per_day=config.hits)
+        try:
+            protocols = read_shares(config.protocols)
+        except ValueError as error:
+            raise Failure(f"protocols {error}") from None
+        shape = TrafficConfig(seed=config.seed, hits_per_day=config.hits, protocols=protocols)
         for day in window.days:
             try:
                 written = write_day(archive.put, day, shape, settings.truth_folder)
