@@ -17,6 +17,7 @@ from ingestion_platform.assets.archive_events import archive_asset, layout_check
 from ingestion_platform.assets.change_checks import change_checks
 from ingestion_platform.assets.checks import StatisticsChecks
 from ingestion_platform.assets.dashboard import dashboard_asset
+from ingestion_platform.assets.lineage import kept_lineage, with_lineage
 from ingestion_platform.assets.links import Asset, linked
 from ingestion_platform.assets.manifest import Models
 from ingestion_platform.assets.models import exposures, live_models, partitioned_models
@@ -73,7 +74,7 @@ def definitions(settings: Settings) -> Definitions:
         *exposures(models),
     ]
     return Definitions(
-        assets=linked(assets, models, settings.source_url),
+        assets=with_lineage(linked(assets, models, settings.source_url), models, kept_lineage()),
         asset_checks=[layout_check(settings.partitions_start), checks.definition(daily), change_checks(models, daily)],
         jobs=[
             refresh,

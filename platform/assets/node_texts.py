@@ -16,7 +16,9 @@ _WORDS = {"<=": "at_most", ">=": "at_least", "<>": "is_not", "!=": "is_not", "="
 def description(node: Mapping[str, Any]) -> str:
     """A model's description with its compiled SQL: what most of them have of their own is the call of a macro."""
     told = node.get("description") or f"dbt {node['resource_type']} {node['name']}"
-    compiled = "\n".join(line.rstrip() for line in (node.get("compiled_code") or "").splitlines() if line.strip())
+    # Compiling for a laptop knows of no database but one in memory.
+    sql = (node.get("compiled_code") or "").replace('"memory".', "")
+    compiled = "\n".join(line.rstrip() for line in sql.splitlines() if line.strip())
     if not compiled:
         return told
     shown, rest = compiled[:MOST_SQL], len(compiled) - MOST_SQL

@@ -22,7 +22,7 @@ def test_a_models_page_has_the_sql_that_runs() -> None:
     """`{{ overview('day') }}` told nobody anything; forty thousand letters take seconds to draw."""
     told = description(NODES["overview_1d"])
     assert told.startswith(NODES["overview_1d"]["description"])
-    assert "{{" not in told and "count_active_sessions" in told and "```sql" in told
+    assert "{{" not in told and "memory" not in told and "count_active_sessions" in told and "```sql" in told
     long = description(NODES["sessions"])
     assert len(long) < MOST_SQL + 1_000 and "more characters: `models/events/sessions.sql`" in long
     assert description({"name": "x", "resource_type": "source"}) == "dbt source x"
