@@ -37,10 +37,15 @@ class Origins(TypedDict):
 
 
 def read_origins(
-    nodes: Mapping[str, Mapping[str, Any]], tables: Mapping[str, Sequence[str]], known: Mapping[str, Origins]
+    nodes: Mapping[str, Mapping[str, Any]],
+    tables: Mapping[str, Sequence[str]],
+    known: Mapping[str, Origins],
+    engine: str = "duckdb",
 ) -> dict[str, Origins]:
     """Where each model's columns come from, by schema.name: one step back. `tables` are the columns, by schema.name, of those that no model
-    makes; of models that did not change since, what is `known` holds."""
+    makes; of models that did not change since, what is `known` holds. `engine` is dbt's name of it, and sqlglot's."""
+    # Names are the same in capitals and small letters, on Snowflake as long as nobody quotes them.
+    dialect = f"{engine}, normalization_strategy = case_insensitive"
     models = {
         f"{node['schema']}.{node['name']}".lower(): node for node in nodes.values() if node["resource_type"] == "model"
     }
@@ -62,15 +67,15 @@ def read_origins(
         if name in known and known[name]["digest"] == key:
             found[name] = known[name]
         else:
-            found[name] = {"digest": key, "columns": _origins(models[name], columns)}
+            found[name] = {"digest": key, "columns": _origins(models[name], columns, dialect)}
         columns[name] = list(found[name]["columns"])
     return found
 
 
-def _origins(node: Mapping[str, Any], columns: Mapping[str, Sequence[str]]) -> dict[str, list[Column]]:
+def _origins(node: Mapping[str, Any], columns: Mapping[str, Sequence[str]], dialect: str) -> dict[str, list[Column]]:
     """Where a model's columns come from; unknown where sqlglot cannot read its SQL, which the warehouse may still run."""
     try:
-        query = _Query(sqlglot.parse_one(node["compiled_code"], read="duckdb"), columns)
+        query = _Query(sqlglot.parse_one(node["compiled_code"], read=dialect), columns, dialect)
         return {column: query.origins(column) for column in query.columns}
     except SqlglotError:
         return {column: [] for column in node["columns"]}
@@ -83,14 +88,14 @@ def _name(table: exp.Table) -> str:
 class _Query:
     """One model's SELECT."""
 
-    def __init__(self, tree: exp.Expr, columns: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, tree: exp.Expr, columns: Mapping[str, Sequence[str]], dialect: str) -> None:
         schema: dict[str, Any] = {}
         for table in tree.find_all(exp.Table):
             if (held := columns.get(_name(table))) is not None:
                 by_schema = schema.setdefault(table.catalog, {}).setdefault(table.db, {})
                 by_schema[table.name] = dict.fromkeys(held, "varchar")
         qualified = qualify(
-            tree, dialect="duckdb", schema=schema, validate_qualify_columns=False, quote_identifiers=False
+            tree, dialect=dialect, schema=schema, validate_qualify_columns=False, quote_identifiers=False
         )
         scope = build_scope(qualified)
         assert scope is not None, "a model is a query"

@@ -39,13 +39,14 @@ _SCHEMA, _LINEAGE = "dagster/column_schema", "dagster/column_lineage"
 
 
 def keep_lineage(manifest: Path) -> None:
-    """Read the lineage out of a manifest on the embedded engine's SQL, and keep it beside that."""
+    """Read the lineage out of a manifest, and keep it beside that."""
     from ingestion_platform.column_lineage import read_origins
 
     tables = {table.name: [column.name for column in table.columns] for table in (RAW_TABLE, BAD_LINES, AGENTS_TABLE)}
     file = manifest.with_name(_FILE)
-    nodes = json.loads(manifest.read_bytes())["nodes"]
-    file.write_text(json.dumps(read_origins(nodes, tables, _kept(file)), separators=(",", ":")))
+    made = json.loads(manifest.read_bytes())
+    origins = read_origins(made["nodes"], tables, _kept(file), made["metadata"]["adapter_type"])
+    file.write_text(json.dumps(origins, separators=(",", ":")))
 
 
 def kept_lineage(manifest: Path = MANIFEST) -> Lineage:

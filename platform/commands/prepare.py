@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ingestion_platform.assets.lineage import keep_lineage
 from ingestion_platform.dashboard.bundle import keep_bundle
-from ingestion_platform.resources.environments import ADAPTERS, dbt_project
+from ingestion_platform.resources.environments import dbt_project
 from ingestion_platform.settings import Settings
 
 
@@ -12,7 +12,5 @@ def prepare(settings: Settings) -> None:
     """Write dbt's manifest for the settings' environment, where its columns come from, and the script of the dashboard's charts."""
     path = dbt_project(settings).prepare()
     keep_bundle()
-    # Of Snowflake's SQL, which is of the same models, no lineage is read: its twins of macros unpack in ways that sqlglot does not follow.
-    if ADAPTERS[settings.environment] == "duckdb":
-        keep_lineage(path)
+    keep_lineage(path)
     print(f"dbt project parsed: {path}")

@@ -43,6 +43,16 @@ def test_columns_are_followed_through_staging_and_queries_in_queries() -> None:
     }
 
 
+def test_snowflakes_sql_is_read_as_its_own() -> None:
+    """There, names without quotes are in capitals, and JSON has a colon."""
+    sql = "select tid, count(*) as hits, max(LOG_ID) as newest from CLICKS.staging.hits group by tid"
+    staging = "select log_id, data:tid::varchar as TID from CLICKS.raw.logs"
+    nodes = {"m": _node("events", "visits", sql, "s"), "s": _node("STAGING", "hits", staging)}
+    assert column_lineage(read_origins(nodes, RAW, {}, "snowflake"), "staging") == {
+        "events.visits": {"tid": [("raw.logs", "data")], "hits": [], "newest": [("raw.logs", "log_id")]}
+    }
+
+
 def test_what_did_not_change_is_not_read_again() -> None:
     """`make setup` after an edit must not take the seconds of all models; a model whose parent changed its columns is read again."""
     nodes = {"m": _node("events", "visits", MART, "s"), "s": _node("staging", "hits", STAGING)}
