@@ -146,7 +146,7 @@ clean: ## Remove DATA_DIR (asks first), build outputs and caches; the .venv stay
 	@touch $@ $(if $(findstring runtime,$@),,$(RUNTIME))
 
 # Dagster reads the dbt project through this file; building it here keeps imports free of subprocesses.
-$(MANIFEST): $(RUNTIME) $(shell find dbt_models -not -path '*/target/*' -not -path '*/logs/*' -type f 2>/dev/null)
+$(MANIFEST): $(RUNTIME) platform/column_lineage.py platform/commands/prepare.py $(shell find dbt_models -not -path '*/target/*' -not -path '*/logs/*' -type f 2>/dev/null)
 	@$(PLATFORM) prepare
 	@touch $@
 
