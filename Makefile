@@ -145,8 +145,8 @@ clean: ## Remove DATA_DIR (asks first), build outputs and caches; the .venv stay
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@ $(if $(findstring runtime,$@),,$(RUNTIME))
 
-# Dagster reads the dbt project through this file; building it here keeps imports free of subprocesses.
-$(MANIFEST): $(RUNTIME) platform/column_lineage.py platform/commands/prepare.py $(shell find dbt_models -not -path '*/target/*' -not -path '*/logs/*' -type f 2>/dev/null)
+# Dagster reads the dbt project through this file; building it here keeps imports free of subprocesses. Beside it: the dashboard's charts.
+$(MANIFEST): $(RUNTIME) platform/column_lineage.py platform/commands/prepare.py $(addprefix platform/dashboard/,charts.py drawing.py shared.py) $(shell find dbt_models -not -path '*/target/*' -not -path '*/logs/*' -type f 2>/dev/null)
 	@$(PLATFORM) prepare
 	@touch $@
 

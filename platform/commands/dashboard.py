@@ -6,17 +6,22 @@ import sys
 import webbrowser
 from pathlib import Path
 
+from ingestion_platform.commands.errors import CommandError
 from ingestion_platform.dashboard.renewal import page_of, renew
 from ingestion_platform.resources import environments
 from ingestion_platform.settings import Settings
 
 
 def show_dashboard(settings: Settings) -> None:
-    """Print where the page is, and open it. Raises WarehouseError where there is nothing to make it of."""
+    """Print where the page is, and open it. Raises CommandError where there is nothing to make it of."""
     # Imported on use: the code location's modules take seconds, and a setting that cannot be used is said before.
     from ingestion_platform.assets.manifest import Models
     from ingestion_platform.resources.dbt_project import read_manifest
 
+    if not settings.may_have_warehouse:
+        raise CommandError(
+            "nothing is published yet: make demo fills a platform, make replay publishes what its archive holds"
+        )
     models = Models.of(read_manifest(adapter=environments.ADAPTERS[settings.environment]))
     renew(environments.warehouse(settings), settings, models.names_of(models.partitioned))
     path = page_of(settings)

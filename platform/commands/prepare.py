@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ingestion_platform.assets.lineage import keep_lineage
-from ingestion_platform.dashboard.bundle import keep_bundle
+from ingestion_platform.dashboard.shared import keep_shared
 from ingestion_platform.resources.environments import dbt_project
 from ingestion_platform.settings import Settings
 
 
 def prepare(settings: Settings) -> None:
-    """Write dbt's manifest for the settings' environment, where its columns come from, and the script of the dashboard's charts."""
+    """Write dbt's manifest for the settings' environment, where its columns come from, and what the dashboard's pages share."""
     path = dbt_project(settings).prepare()
-    keep_bundle()
+    keep_shared()
     keep_lineage(path)
     print(f"dbt project parsed: {path}")

@@ -84,7 +84,7 @@ CHARTS = (
     ),
     Chart(
         "product-revenue", "business", "Revenue by product", "Price times quantity, of the 15 of which most was bought.",
-        "product_sales", ("label",), {"revenue": "revenue"}, "bars", (), "money", noun="product",
+        "products", ("label",), {"revenue": "revenue"}, "bars", (), "money", noun="product",
     ),
     Chart(
         "product-items", "business", "Items bought by product", "The 15 of which most was bought; what was looked at and added is in the table.",
@@ -92,7 +92,7 @@ CHARTS = (
     ),
     Chart(
         "category-revenue", "business", "Revenue by category", "Price times quantity, of the 15 of which most was bought.",
-        "category_sales", ("label",), {"revenue": "revenue"}, "bars", (), "money", noun="category",
+        "categories", ("label",), {"revenue": "revenue"}, "bars", (), "money", noun="category",
     ),
     Chart(
         "devices", "business", "Sessions by device", "A bot's session is one of which every hit is a known machine's.",

@@ -7,7 +7,6 @@ what has a time, `label` of what has a name, `series` (the measure), `value` for
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from ingestion_platform.dashboard.charts import Chart
@@ -34,7 +33,6 @@ _DAY_OR_HOUR = "utcFormat(datum.value, utchours(datum.value) ? '%H:%M' : '%d %b'
 AS_HIGH_AS_ITS_ROWS = {"bars", "steps", "map"}
 
 
-@cache
 def specification(chart: Chart) -> dict[str, Any]:
     """The chart as Vega-Lite has it, without its rows."""
     # Imported on use: only who writes the page needs it.
@@ -101,7 +99,7 @@ def _steps(alt: Any, chart: Chart) -> Any:
 
 def _with_numbers(alt: Any, chart: Chart, y: Any) -> Any:
     base = alt.Chart(alt.NamedData("rows")).encode(y=y)
-    value = alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4))
+    value = alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4, labelOverlap=True))
     tooltip = _tooltip(alt, "label" if chart.keys else "series", "text")
     bars = base.mark_bar(color=COLORS[0], cornerRadiusEnd=2).encode(x=value, tooltip=tooltip)
     numbers = base.mark_text(align="left", dx=4).encode(x=value, text="text:N")

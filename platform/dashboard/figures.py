@@ -4,8 +4,9 @@ In: a warehouse, whichever it is. Out: a `Table` a source, ready to be JSON: a l
 be, amounts as decimal text, so that no digit of them is lost. The page adds rows up, and therefore no source is one in which clients,
 users or active sessions are to be added: those come from the statistics as they are, a row a period and property.
 
-Bounded whatever clients send: the newest DAYS dates (HOURS_OF of them by the hour), the tracking ids, currencies, campaigns, products
-and reasons that matter most; what is left is one row, '(others)'. Amounts of other currencies are left out: no sum mixes currencies.
+Bounded whatever clients send: the newest DAYS dates, fewer where they have more than MOST_HITS (each publication asks anew), HOURS_OF of
+them by the hour; the tracking ids, currencies, campaigns, products and reasons that matter most. What is left is one row, '(others)';
+amounts of other currencies are left out: no sum mixes currencies.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ingestion_platform.dates import ONE_DAY, Window
 from ingestion_platform.resources.warehouse import Warehouse
 
 DAYS = 92
+MOST_HITS, LEAST_DAYS = 10_000_000, 14
 HOURS_OF = 14
 _PROPERTIES, _CURRENCIES = 10, 8
 BOUNDS = f"{_CURRENCIES} and {_PROPERTIES}"
@@ -30,6 +32,7 @@ BOUNDS = f"{_CURRENCIES} and {_PROPERTIES}"
 _SESSION_REACH = timedelta(days=2)
 
 _FOLDER = Path(__file__).parent / "sql"
+_HITS_SQL = "select event_date, hits + bot_hits from stats.overview_1d where tracking_id = '(all)' and event_date >= ?"
 
 _PARTS = {
     "shown": f"""
@@ -48,19 +51,13 @@ _PARTS = {
     order by sum(transactions) desc, sum(refunds) desc, currency_code
     limit {_CURRENCIES}
 """,
-    "top_products": """
-    select label
-    from named
-    group by label
-    order by coalesce(sum(case when product_action = 'purchase' then product_quantity end), 0) desc, count(*) desc, label
-    limit 15
-""",
 }
 _PEOPLE = {"population": "not is_bot"}
 _CHANNEL = {"label": "coalesce(channel, '(not set)')"}
 _CAMPAIGN = {"label": "coalesce(campaign_name, '(no campaign)')"}
 _PRODUCT = {"label": "coalesce(product_name, product_id)"}
 _CATEGORY = {"label": "product_category"}
+_DONE = ("details", "adds", "items")
 
 
 @dataclass(frozen=True)
@@ -130,10 +127,6 @@ def _sales(file: str, counts: Sequence[str], parts: Mapping[str, str]) -> Source
     return Source(file, ("period", "tracking_id", "label", "currency"), counts, ("revenue",), parts)
 
 
-def _products(parts: Mapping[str, str]) -> Source:
-    return Source("products", ("period", "tracking_id", "label"), ("details", "adds", "items"), (), parts)
-
-
 SOURCES: Mapping[str, Source] = {
     "traffic": _traffic("1d", False),
     "traffic_by_hour": _traffic("1h", True),
@@ -146,10 +139,8 @@ SOURCES: Mapping[str, Source] = {
     ),
     "channel_sales": _sales("sales", ("orders",), _CHANNEL),
     "campaign_sales": _sales("sales", ("orders",), _CAMPAIGN),
-    "products": _products(_PRODUCT),
-    "product_sales": _sales("product_sales", (), _PRODUCT),
-    "categories": _products(_CATEGORY),
-    "category_sales": _sales("product_sales", (), _CATEGORY),
+    "products": _sales("products", _DONE, _PRODUCT),
+    "categories": _sales("products", _DONE, _CATEGORY),
     "arrivals": Source("arrivals", ("period",), ("objects", "archived", "raw", "bad_lines")),
     "modelled": Source("modelled", ("period", "label"), ("hits",)),
     "duplicates": Source("duplicates", ("period", "label"), ("hits",)),
@@ -197,8 +188,8 @@ class Table:
 
 def figures(warehouse: Warehouse) -> tuple[Window | None, dict[str, Table]]:
     """The dates that the page shows, and all its tables; no dates and empty tables where nothing is published yet."""
-    there = warehouse.relations()
     with warehouse.reading():
+        there = warehouse.relations()
         window = _newest_dates(warehouse, there)
         return window, {
             name: Table.of(source, _rows(warehouse, source, window, there)) for name, source in SOURCES.items()
@@ -214,7 +205,21 @@ def _newest_dates(warehouse: Warehouse, there: set[str]) -> Window | None:
     if not known:
         return None
     end = max(last for _, last in known) + ONE_DAY
-    return Window(max(min(first for first, _ in known), end - timedelta(days=DAYS)), end)
+    window = Window(max(min(first for first, _ in known), end - timedelta(days=DAYS)), end)
+    return within_reach(
+        window, dict(warehouse.query(_HITS_SQL, [window.start])) if "stats.overview_1d" in there else {}
+    )
+
+
+def within_reach(window: Window, hits: Mapping[date, int]) -> Window:
+    """The newest dates of `window` that have no more than MOST_HITS; LEAST_DAYS of them, however many they have."""
+    start, read = window.end, 0
+    for day in reversed(window.days):
+        read += hits.get(day, 0)
+        if read > MOST_HITS and (window.end - day).days > LEAST_DAYS:
+            break
+        start = day
+    return Window(start, window.end)
 
 
 def _rows(warehouse: Warehouse, source: Source, window: Window | None, there: set[str]) -> list[tuple[Any, ...]]:

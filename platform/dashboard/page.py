@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ingestion_platform.changes import in_words
-from ingestion_platform.dashboard.bundle import bundle
 from ingestion_platform.dashboard.charts import CHARTS, TILES, Chart
-from ingestion_platform.dashboard.drawing import AS_HIGH_AS_ITS_ROWS, CONFIG, ROW_HEIGHT, specification
+from ingestion_platform.dashboard.drawing import AS_HIGH_AS_ITS_ROWS, CONFIG, ROW_HEIGHT
 from ingestion_platform.dashboard.figures import BOUNDS, HOURS_OF, STATES, Table
+from ingestion_platform.dashboard.shared import shared
 from ingestion_platform.dates import ONE_DAY, Window, listed
 from ingestion_platform.resources.proposals import AuditState, HeldAudit, Publication
 
@@ -97,7 +97,7 @@ def html(contents: Contents, made_of: str, folder: Path, reports: Path) -> str:
         bounds=BOUNDS,
         made_of=made_of,
         data=Markup(_data(contents, tabs)),
-        scripts=[_bundle(), _script((HTML / "dashboard.js").read_text(encoding="utf-8"))],
+        scripts=[_vega(), _script((HTML / "dashboard.js").read_text(encoding="utf-8"))],
     )
 
 
@@ -112,7 +112,10 @@ def _data(contents: Contents, tabs: Sequence[Tab]) -> str:
         "charts": [_chart(chart) for chart in CHARTS],
         "tiles": [asdict(tile) for tile in TILES],
         "config": CONFIG,
-        "tables": {name: asdict(table) for name, table in {**tables, "states": _states(contents)}.items()},
+        "tables": {
+            name: {"columns": table.columns, "texts": table.texts}
+            for name, table in {**tables, "states": _states(contents)}.items()
+        },
         "properties": [_ALL, *(name for name in properties if name != _ALL)],
         "currencies": _currencies(tables["money"]),
         "dates": len(window.days) if window is not None else 0,
@@ -129,7 +132,7 @@ def _chart(chart: Chart) -> dict[str, Any]:
         **asdict(chart),
         "drawn": chart.drawn or tuple(chart.measures),
         "step": ROW_HEIGHT if chart.form in AS_HIGH_AS_ITS_ROWS else 0,
-        "specification": specification(chart),
+        "specification": shared().specifications[chart.name],
     }
 
 
@@ -174,8 +177,8 @@ def _audit(audit: HeldAudit, folder: Path, reports: Path) -> Audit:
 
 
 @cache
-def _bundle() -> Script:
-    return _script(bundle())
+def _vega() -> Script:
+    return _script(shared().script)
 
 
 def _script(text: str) -> Script:

@@ -52,9 +52,11 @@ def renew(warehouse: Warehouse, settings: Settings, models: list[str], *, always
         made_of = _digest(publications, audits)
         if not always and _noted(path) == made_of:
             return None
-        window, tables = figures(warehouse)
-        first = settings.partitions_start
-        stale = warehouse.stale_dates(models, first, today() + ONE_DAY, first) if window is not None else []
+        # After the ledger: a publication between the two is then in the figures and not in the note, and is not passed over.
+        with warehouse.reading():
+            window, tables = figures(warehouse)
+            first = settings.partitions_start
+            stale = warehouse.stale_dates(models, first, today() + ONE_DAY, first) if window is not None else []
         contents = Contents(window, tables, stale, publications, audits)
         written = html(contents, made_of, path.parent, settings.reports_folder).encode()
         with staged(path) as file:
@@ -64,11 +66,12 @@ def renew(warehouse: Warehouse, settings: Settings, models: list[str], *, always
 
 
 def _ledger(warehouse: Warehouse) -> tuple[list[Publication], list[HeldAudit]]:
-    if LEDGER not in warehouse.relations():
-        return [], []
-    # One of views alone changes no figure.
-    shown = [known for known in warehouse.publications(_PUBLICATIONS) if known.window is not None]
-    return shown, warehouse.audits(_AUDITS)
+    with warehouse.reading():
+        if LEDGER not in warehouse.relations():
+            return [], []
+        # One of views alone changes no figure.
+        shown = [known for known in warehouse.publications(_PUBLICATIONS) if known.window is not None]
+        return shown, warehouse.audits(_AUDITS)
 
 
 def _digest(publications: list[Publication], audits: list[HeldAudit]) -> str:

@@ -85,6 +85,13 @@ def figure(page: Any, name: str) -> str:
     return str(page.locator(f"#tile-{name}").inner_text())
 
 
+def table(page: Any, name: str) -> list[str]:
+    """The lines of a chart's table, opened for it."""
+    page.locator(f"#{name} summary").click()
+    page.locator(f"#{name} tbody tr").first.wait_for()
+    return list(page.locator(f"#{name} tbody tr").all_inner_texts())
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_it_fits_can_be_read_and_calls_nowhere(
     browser: Any, dashboard: Path, contrasts_of: Callable[[Any], dict[str, float]], width: int, scheme: str
@@ -109,7 +116,7 @@ def test_it_fits_can_be_read_and_calls_nowhere(
     for chart in CHARTS:
         label = page.locator(f"#{chart.name} [role=graphics-document]").get_attribute("aria-label")
         assert label == f"{chart.title}. {chart.says}"
-        assert page.locator(f"#{chart.name} tbody tr").count() > 0, chart.name
+        page.locator(f"#{chart.name} tbody tr").first.wait_for(state="attached")
     assert page.get_by_role("link", name="c0ffee").get_attribute("href") == "../reports/c0ffee.html"
     page.close()
     assert (said, asked) == ([], [dashboard.as_uri()])
@@ -139,8 +146,7 @@ def test_filters_change_figures_and_amounts_stay_exact(browser: Any, dashboard: 
         "2026-02-08",
     ]
     assert f"\n{2 * 7}" in figure(page, "hits") and f"\n{2 * 7 * 1000:,}.00\nJPY" in figure(page, "revenue")
-    page.locator("#channel-revenue summary").click()
-    lines = page.locator("#channel-revenue tbody tr").all_inner_texts()
+    lines = table(page, "channel-revenue")
     assert [line.split("\t")[:2] for line in lines][:2] == [["direct", "42,000.00"], ["email", "28,000.00"]]
     texts = page.locator("#channel-revenue svg text").all_text_contents()
     assert {"direct", "42,000.00", "email"} <= {*texts} and "(others)" not in texts
@@ -150,7 +156,6 @@ def test_filters_change_figures_and_amounts_stay_exact(browser: Any, dashboard: 
     page.locator("[name=span]").select_option("newest")
     drawn(page)
     assert f"\n{2 * 24}" in figure(page, "hits") and "\n2\nan hour, on average" in figure(page, "active-users")
-    page.locator("#traffic summary").click()
-    lines = page.locator("#traffic tbody tr").all_inner_texts()
+    lines = table(page, "traffic")
     assert len(lines) == 24 and lines[0].split("\t") == ["2026-02-13 00:00", "2", "2"]
     page.close()

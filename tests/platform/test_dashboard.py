@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from dagster import AssetKey
 
 from ingestion_platform.assets.keys import DASHBOARD
 from ingestion_platform.commands.dashboard import show_dashboard
-from ingestion_platform.dashboard.figures import SOURCES, amount
+from ingestion_platform.dashboard.drawing import COLORS
+from ingestion_platform.dashboard.figures import SOURCES, amount, within_reach
 from ingestion_platform.dates import ONE_DAY, Window
 from ingestion_platform.resources.dbt_project import read_manifest
 
@@ -84,12 +86,19 @@ def test_its_figures_are_the_warehouse_s_and_nothing_new_costs_nothing(place: An
     ((every, bots),) = warehouse("select count(*), count(case when is_bot then 1 end) from events.sessions")
     assert total(rows(held, "devices"), "sessions") == every
     assert total(rows(held, "devices"), "sessions", label="bot") == bots
-    products = "select sum(case product_action when 'purchase' then product_quantity end), count(case product_action when 'detail' then 1 end) from events.product_actions where not is_bot"
+    products = (
+        "select sum(case product_action when 'purchase' then product_quantity end), count(case product_action when 'detail' then 1 end) "
+        "from events.product_actions where not is_bot"
+    )
     for name in ("products", "categories"):
         assert (total(rows(held, name), "items"), total(rows(held, name), "details")) == warehouse(products)[0]
-    spent = "select sum(product_price * product_quantity) from events.product_actions where product_action = 'purchase' and not is_bot"
-    for name in ("product_sales", "category_sales"):
-        assert total(rows(held, name), "revenue") == warehouse(spent)[0][0]
+    spent = (
+        "select coalesce(currency_code, '(not set)'), sum(product_price * product_quantity) from events.product_actions "
+        "where product_action = 'purchase' and not is_bot group by 1"
+    )
+    for currency, expected in warehouse(spent):
+        for name in ("products", "categories"):
+            assert total(rows(held, name), "revenue", currency=currency) == expected, (name, currency)
 
     ((raw, modelled, duplicates, refused, bad),) = warehouse(
         "select (select count(*) from raw.logs), (select count(*) from events.logs), (select count(*) from events.duplicates), "
@@ -159,3 +168,27 @@ def test_amounts_have_all_their_digits() -> None:
         Decimal("123456789012345678.123456789"),
     ]
     assert [*map(amount, given)] == ["12.50", "0.000000001", "-3.00", "7.00", "0.00", "123456789012345678.123456789"]
+
+
+def test_a_large_shop_pays_for_no_more_than_its_newest_dates() -> None:
+    """Each publication reads them anew: of a hundred million hits an hourly refresh would take a minute for its page."""
+    window = Window(date(2026, 1, 1), date(2026, 4, 1))
+    hits = dict.fromkeys(window.days, 400_000)
+    assert within_reach(window, hits) == Window(date(2026, 3, 7), window.end)
+    assert within_reach(window, dict.fromkeys(window.days, 40_000_000)) == Window(date(2026, 3, 18), window.end)
+    assert within_reach(window, dict.fromkeys(window.days[:-14], 40_000_000)) == Window(date(2026, 3, 18), window.end)
+    assert within_reach(window, {}) == window
+
+
+@pytest.mark.parametrize("paper", ["#ffffff", "#0d1117"])
+def test_every_colour_stands_out_from_either_paper(paper: str) -> None:
+    """3:1, as WCAG wants of what a chart is read by."""
+    ratios = [sorted((light(color), light(paper)))[::-1] for color in COLORS]
+    assert min((one + 0.05) / (other + 0.05) for one, other in ratios) >= 3
+
+
+def light(color: str) -> float:
+    """Relative luminance, as WCAG counts it."""
+    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

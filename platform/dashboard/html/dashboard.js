@@ -41,7 +41,7 @@
       const day = text("period", row).slice(0, 10);
       if (filters.from && (day < filters.from || day > filters.to)) continue;
       if (columns.tracking_id && (hasTotals || filters.property !== ALL) && text("tracking_id", row) !== filters.property) continue;
-      if (columns.currency && !keys.includes("currency") && text("currency", row) !== filters.currency) continue;
+      if (columns.currency && filters.currency && text("currency", row) !== filters.currency) continue;
       const values = keys.map((key) => text(key, row));
       const name = values.join("\u0000");
       if (!groups.has(name)) groups.set(name, { keys: values, sums: {} });
@@ -55,6 +55,8 @@
     return [...groups.values()];
   };
 
+  // What is no money is the same in any currency, and what is told by currency has all of them.
+  const inScope = (one, filters) => (one.unit ? filters : { ...filters, currency: null });
   const mostFirst = (measure) => (a, b) => plain(b.sums[measure]) - plain(a.sums[measure]);
   const instant = (period) => Date.parse(period.length === 10 ? period : `${period}Z`);
   const shown = (period) => period.replace("T", " ");
@@ -94,7 +96,7 @@
 
   const draw = async (chart, filters) => {
     const figure = document.getElementById(chart.name);
-    const groups = summed(chart.source, chart.keys, Object.keys(chart.measures), filters);
+    const groups = summed(chart.source, chart.keys, Object.keys(chart.measures), inScope(chart, filters));
     if (chart.form === "bars") groups.sort(mostFirst(chart.drawn[0]));
     for (const unit of figure.querySelectorAll(".unit")) unit.textContent = chart.unit ? ` in ${filters.currency}` : "";
     const details = figure.querySelector("details");
@@ -121,18 +123,19 @@
 
   const figureOf = (tile, filters) => {
     const measures = tile.whole ? [tile.measure, tile.whole] : [tile.measure];
+    const scope = inScope(tile, filters);
     if (tile.how === "top") {
-      const [first, ...others] = summed(tile.source, ["label"], measures, filters)
+      const [first, ...others] = summed(tile.source, ["label"], measures, scope)
         .sort(mostFirst(tile.measure));
       if (!first) return ["–", ""];
       const all = others.reduce((sum, other) => sum + other.sums[tile.measure], first.sums[tile.measure]);
       return [first.keys[0], `${said(first.sums[tile.measure])} ${filters.currency}, ${percent(first.sums[tile.measure], all)}`];
     }
-    const [{ sums } = { sums: {} }] = summed(tile.source, [], measures, filters);
+    const [{ sums } = { sums: {} }] = summed(tile.source, [], measures, scope);
     const sum = sums[tile.measure] ?? 0;
     if (tile.how === "share") return [percent(sum, sums[tile.whole]), `${said(sum)} of ${said(sums[tile.whole] ?? 0)}`];
     if (tile.how === "mean") {
-      const periods = summed(tile.source, ["period"], measures, filters).length;
+      const periods = summed(tile.source, ["period"], measures, scope).length;
       return [periods ? said(Math.round(sum / periods)) : "–", filters.grain === "hour" ? "an hour, on average" : "a day, on average"];
     }
     return [said(sum), tile.unit ? filters.currency : ""];
@@ -165,7 +168,15 @@
     root.dataset.drawn = String(mine);
   };
 
-  // A span of dates by its name; hours are there for the newest dates only.
+  // Hours are there for the newest dates only.
+  const bound = () => {
+    const first = fields.grain.value === "hour" ? data.firstHours : data.first;
+    for (const field of [fields.from, fields.to]) {
+      [field.min, field.max] = [first, data.last];
+      if (field.value < first) field.value = first;
+    }
+  };
+  // A span of dates by its name.
   const DAY = 86400000;
   const dayBefore = (day, days) => new Date(Date.parse(day) - days * DAY).toISOString().slice(0, 10);
   const monday = (day) => dayBefore(day, (new Date(day).getUTCDay() + 6) % 7);
@@ -176,22 +187,19 @@
     month: () => [dayBefore(data.last, 27), data.last],
     lastweek: () => [dayBefore(monday(data.last), 7), dayBefore(monday(data.last), 1)],
   };
-  const later = (a, b) => (a > b ? a : b);
-  const span = (name) => {
-    const [from, to] = SPANS[name]();
-    const first = fields.grain.value === "hour" ? data.firstHours : data.first;
-    [fields.from.value, fields.to.value] = [later(from, first), later(to, first)];
-  };
 
   const options = (select, names) => { for (const name of names) select.add(new Option(name === ALL ? "all" : name, name)); };
   options(fields.property, data.properties);
   options(fields.currency, data.currencies);
-  for (const field of [fields.from, fields.to]) [field.min, field.max] = [data.first, data.last];
   fields.span.value = data.dates > 31 ? "month" : "all";
-  span(fields.span.value);
+  const spanned = () => {
+    if (fields.span.value !== "own") [fields.from.value, fields.to.value] = SPANS[fields.span.value]();
+    bound();
+  };
+  spanned();
   document.forms.filters.addEventListener("change", ({ target }) => {
     if (target === fields.from || target === fields.to) fields.span.value = "own";
-    else if (fields.span.value !== "own" && (target === fields.span || target === fields.grain)) span(fields.span.value);
+    spanned();
     update();
   });
   addEventListener("hashchange", update);

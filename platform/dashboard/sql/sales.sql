@@ -2,17 +2,18 @@
 -- its first hit, which may be up to two before.
 with shown as ({shown}),
 currencies as ({currencies}),
-named as (
-    select session_id, event_date, is_bot, substring({label}, 1, 60) as label
-    from events.sessions
-    where event_date >= :before and event_date < :end
-),
 top as (
-    select label from named
-    where event_date >= :first and not is_bot
-    group by label
-    order by count(*) desc, label
+    select substring({label}, 1, 60) as label
+    from events.sessions
+    where event_date >= :first and event_date < :end and not is_bot
+    group by substring({label}, 1, 60)
+    order by count(*) desc, substring({label}, 1, 60)
     limit 15
+),
+buyers as (
+    select session_id, substring({label}, 1, 60) as label
+    from events.sessions
+    where event_date >= :before and event_date < :end and purchases > 0
 ),
 bought as (
     select
@@ -25,8 +26,8 @@ select
     bought.currency_code, count(*) as orders, coalesce(sum(bought.transaction_revenue), 0) as revenue
 from bought
 inner join currencies on bought.currency_code = currencies.currency_code
-left join named on bought.session_id = named.session_id
+left join buyers on bought.session_id = buyers.session_id
 left join shown on bought.tracking_id = shown.tracking_id
-left join top on named.label = top.label
+left join top on buyers.label = top.label
 group by
     bought.event_date, coalesce(shown.tracking_id, '(others)'), coalesce(top.label, '(others)'), bought.currency_code
