@@ -6,7 +6,6 @@ come later show after it was loaded again.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from contextlib import suppress
 from datetime import date
@@ -28,9 +27,7 @@ def first_partition(settings: Settings) -> date:
     known = [day for day in (_first_arrival(settings.archive_folder / DATA_PREFIX), _first_loaded(settings)) if day]
     if not known:
         return start
-    first = min(known)
-    # The demo's history begins at midnight.
-    return min(max(start, first if first == _demonstrated_from(settings) else first - ONE_DAY), today())
+    return min(max(start, min(known) - ONE_DAY), today())
 
 
 def _first_arrival(folder: Path) -> date | None:
@@ -55,10 +52,4 @@ def _first_loaded(settings: Settings) -> date | None:
     with suppress(sqlite3.Error, ExpectedError, OSError), catalog.reading() as connection:
         ((first,),) = connection.execute("select min(arrival_date) from clickstream_load_history").fetchall()
         return date.fromisoformat(first) if first is not None else None
-    return None
-
-
-def _demonstrated_from(settings: Settings) -> date | None:
-    with suppress(OSError, ValueError, KeyError):
-        return date.fromisoformat(json.loads(settings.demo_note.read_text())["start"])
     return None

@@ -122,11 +122,6 @@ class Settings(EnvironmentSettings):
         return self.data_dir / "reports"
 
     @property
-    def demo_note(self) -> Path:
-        """Which past dates the demo made."""
-        return self.data_dir / "demo.json"
-
-    @property
     def dagster_home(self) -> Path:
         return self.data_dir / "dagster"
 

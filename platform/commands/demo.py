@@ -61,7 +61,7 @@ def _demo(settings: Settings) -> None:
 
 def history_of(settings: Settings) -> Window:
     """The past dates of this DATA_DIR's demonstrations: the seven before the first one, kept in demo.json."""
-    note = settings.demo_note
+    note = settings.data_dir / "demo.json"
     if note.exists():
         dates = json.loads(note.read_text())
         return Window(date.fromisoformat(dates["start"]), date.fromisoformat(dates["end"]))

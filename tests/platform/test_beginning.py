@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from collector.archive_keys import day_prefix
 from ingestion_platform import settings as environment
 from ingestion_platform.beginning import first_partition
-from ingestion_platform.dates import today
+from ingestion_platform.dates import ONE_DAY, today
 from ingestion_platform.resources.duckdb.ledger import LakeLedger
 from ingestion_platform.resources.environments import warehouse
 from ingestion_platform.resources.lake.catalog import Catalog
@@ -49,14 +48,7 @@ def test_a_given_start_holds(tmp_path: Path) -> None:
 def test_dates_begin_within_what_is_modelled(tmp_path: Path, arrived: date) -> None:
     """Objects from before are not modelled, and a clock that is wrong by centuries hides no date."""
     _arrived(tmp_path, arrived)
-    assert _first(tmp_path) == min(max(arrived, date(2026, 1, 1)), today())
-
-
-def test_the_demo_s_dates_begin_at_its_midnight(tmp_path: Path) -> None:
-    """Its first look shows no empty date."""
-    _arrived(tmp_path, date(2026, 1, 17))
-    (tmp_path / "demo.json").write_text(json.dumps({"start": "2026-01-17", "end": "2026-01-24"}))
-    assert _first(tmp_path) == date(2026, 1, 17)
+    assert _first(tmp_path) == min(max(arrived - ONE_DAY, date(2026, 1, 1)), today())
 
 
 def test_dates_whose_objects_are_lost_stay_in_sight(tmp_path: Path) -> None:
