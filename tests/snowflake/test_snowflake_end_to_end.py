@@ -106,6 +106,13 @@ def test_hits_in_statistics_out_and_a_backfill(make_bench, installed, tmp_path, 
     published = pq.read_table(tmp_path / "data" / "published" / "overview_1d" / f"{past}.parquet")
     assert published.num_rows == bench.rows(f"select count(*) from stats.overview_1d where event_date = '{past}'")[0][0]
 
+    # The page that the runs renewed has today's property, and is what the newest publication makes.
+    page = tmp_path / "data" / "published" / "dashboard.html"
+    assert '"UA-9-9"' in page.read_text() and f'"{past}"' in page.read_text()
+    made = page.stat().st_mtime_ns
+    assert run(installed, environ, "dashboard") == f"{page}\n"
+    assert page.stat().st_mtime_ns == made
+
     said = run(installed, environ, "doctor")
     assert "signed in as fake" in said
     assert "everything in the archive is loaded" in said
