@@ -158,4 +158,26 @@ def test_filters_change_figures_and_amounts_stay_exact(browser: Any, dashboard: 
     assert f"\n{2 * 24}" in figure(page, "hits") and "\n2\nan hour, on average" in figure(page, "active-users")
     lines = table(page, "traffic")
     assert len(lines) == 24 and lines[0].split("\t") == ["2026-02-13 00:00", "2", "2"]
+
+    page.locator("[name=to]").fill("2026-01-12")
+    drawn(page)
+    # It ends before the first date whose hours are there.
+    assert "\n0" in figure(page, "hits") and page.locator("#traffic .nothing").is_visible()
     page.close()
+
+
+def test_before_anything_is_published_it_says_so(browser: Any, tmp_path: Path) -> None:
+    """And no script stumbles over dates that are not there."""
+    path = tmp_path / "dashboard.html"
+    empty = {name: Table.of(source, []) for name, source in SOURCES.items()}
+    path.write_text(html(Contents(None, empty, [], [], []), "test", tmp_path, tmp_path), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1440, "height": 844})
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(f"{error}"))
+    page.goto(path.as_uri())
+    drawn(page)
+    assert "There is nothing to show yet" in page.locator("body").inner_text()
+    assert page.locator("form").is_hidden() and page.locator("#channel-revenue .nothing").is_visible()
+    page.close()
+    assert said == []

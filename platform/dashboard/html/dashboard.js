@@ -25,7 +25,7 @@
   const percent = (part, whole) => (whole ? `${(100 * plain(part) / plain(whole)).toFixed(1)} %` : "–");
 
   const chosen = () => {
-    const [from, to] = [fields.from.value || data.first, fields.to.value || data.last].sort();
+    const [from, to] = [fields.from.value || data.first, fields.to.value || data.last];
     return { property: fields.property.value, grain: fields.grain.value, currency: fields.currency.value, from, to };
   };
   const tableOf = (source, filters) =>
@@ -98,7 +98,7 @@
     const figure = document.getElementById(chart.name);
     const groups = summed(chart.source, chart.keys, Object.keys(chart.measures), inScope(chart, filters));
     if (chart.form === "bars") groups.sort(mostFirst(chart.drawn[0]));
-    for (const unit of figure.querySelectorAll(".unit")) unit.textContent = chart.unit ? ` in ${filters.currency}` : "";
+    for (const unit of figure.querySelectorAll(".unit")) unit.textContent = chart.unit && filters.currency ? ` in ${filters.currency}` : "";
     const details = figure.querySelector("details");
     const table = details.querySelector("table");
     details.ontoggle = () => { if (details.open) fill(chart, groups, filters, table); };
@@ -171,10 +171,9 @@
   // Hours are there for the newest dates only.
   const bound = () => {
     const first = fields.grain.value === "hour" ? data.firstHours : data.first;
-    for (const field of [fields.from, fields.to]) {
-      [field.min, field.max] = [first, data.last];
-      if (field.value < first) field.value = first;
-    }
+    for (const field of [fields.from, fields.to]) [field.min, field.max] = [first, data.last];
+    // A span may end before them: then it has nothing, and does not become another.
+    if (fields.from.value < first) fields.from.value = first;
   };
   // A span of dates by its name.
   const DAY = 86400000;
