@@ -94,7 +94,7 @@ class Built:
         if self.comparison is not None and day in self.held:
             held = self.held_versions(result.name).get(day)
             rows = {ROW_COUNT: held.fingerprint.rows} if held is not None and held.fingerprint.rows else {}
-            return {"held": f"audit {self.comparison.audit_id} waits for you; this is what is published", **rows}
+            return {"held": f"by audit {self.comparison.audit_id}: what was published stays as it was", **rows}
         if result.name in self.rows:
             entries[ROW_COUNT] = self.rows[result.name].get(day, 0)
         if result.name == OVERVIEW_1D.path[-1]:
