@@ -106,8 +106,10 @@ def test_it_fits_can_be_read_and_calls_nowhere(
     page.on("request", lambda request: asked.append(request.url))
     page.goto(dashboard.as_uri())
     ratios: dict[str, float] = {}
-    for title in ("Business", "Data quality", "Publications"):
+    for name, title in (("business", "Business"), ("quality", "Data quality"), ("publications", "Publications")):
         page.get_by_role("link", name=title).click()
+        # The page hears of the link a moment later; until then everything is as it was.
+        page.wait_for_function(f"document.documentElement.dataset.page === '{name}'")
         drawn(page)
         page.locator("section:visible details").evaluate_all("all => all.forEach(one => one.open = true)")
         page.wait_for_timeout(100)
