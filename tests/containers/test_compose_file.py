@@ -18,7 +18,7 @@ PLATFORM = ("pools", "code", "webserver", "daemon")
 # Of a laptop: the local collector, the traffic that production does not simulate, the address of `make dev`, and DuckDB.
 # The last two are for the embedded warehouse's lake.
 LOCAL_ONLY = {
-    "COLLECTOR_PORT", "DAGSTER_PORT", "COLLECT_URL", "N_EVENTS", "SIMULATED_HITS", "DUCKDB_MEMORY_LIMIT", "KEEP_VERSIONS_DAYS",
+    "COLLECTOR_PORT", "DAGSTER_PORT", "DOCS_PORT", "COLLECT_URL", "N_EVENTS", "SIMULATED_HITS", "DUCKDB_MEMORY_LIMIT", "KEEP_VERSIONS_DAYS",
     "KEEP_FILES_HOURS",
 }  # fmt: skip
 _NAME = r"[A-Z][A-Z0-9]*_[A-Z0-9_]+"

@@ -339,7 +339,7 @@ def test_a_new_parser_shows_as_what_changed(tmp_path: Path, monkeypatch: pytest.
     remember_code(tmp_path, MODELS, ["logs"])
     published = {"logs": {*MODELS.codes(["logs"]).values()}}
     monkeypatch.setattr(kept_code, "PARSER_VERSION", "2/2/2")
-    monkeypatch.setattr("ingestion_platform.assets.manifest.PARSER_VERSION", "2/2/2")
+    monkeypatch.setattr("ingestion_platform.assets.translator.PARSER_VERSION", "2/2/2")
     (change,) = code_changes(tmp_path, Models(MODELS.manifest, MODELS.staging), published)["logs"]
     assert change.name == PARSER and change.lines is not None and change.lines[1] == "+2/2/2"
 
