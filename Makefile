@@ -70,7 +70,7 @@ doctor: setup ## Check settings, archive, warehouse and credentials; say what is
 
 ##@ Develop
 test: $(DEV) $(MANIFEST) ## Run the tests (PYTEST_ARGS=... to choose)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-dates: $(DEV) $(MANIFEST) ## Run the tests that depend on the date, under several clocks
 	@$(BIN)/python -m pytest -n 2 --every-clock $(PYTEST_ARGS)

@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from collector.archive_keys import DATA_PREFIX
 from collector.errors import ExpectedError
-from ingestion_platform.dates import ONE_DAY, today
+from ingestion_platform.dates import ARRIVAL_MARGIN, today
 from ingestion_platform.resources.lake.catalog import Catalog
 from ingestion_platform.settings import Environment, Settings
 
 
 def first_partition(settings: Settings) -> date:
-    """PARTITIONS_START where it is given; else, on a laptop, the date before the first object that the archive holds or the warehouse
-    has loaded: its hits may have been held back over midnight."""
+    """PARTITIONS_START where it is given; else, on a laptop, ARRIVAL_MARGIN dates before the first object that the archive holds or the
+    warehouse has loaded: its hits may have been held back that long."""
     start = settings.partitions_start
     if settings.environment is not Environment.LOCAL or "partitions_start" in settings.model_fields_set:
         return start
     known = [day for day in (_first_arrival(settings.archive_folder / DATA_PREFIX), _first_loaded(settings)) if day]
     if not known:
         return start
-    return min(max(start, min(known) - ONE_DAY), today())
+    return min(max(start, min(known) - timedelta(days=ARRIVAL_MARGIN)), today())
 
 
 def _first_arrival(folder: Path) -> date | None:

@@ -171,7 +171,8 @@ class DbtProject:
 def _offline() -> dict[str, str]:
     """The environment of an invocation that asks no warehouse."""
     # Compiling signs in nowhere, yet dbt-snowflake finds fault with a profile without a user (an image is built without one).
-    return {"SNOWFLAKE_USER": os.environ.get("SNOWFLAKE_USER") or "nobody", "PARTITIONS_START": ""}
+    user = os.environ.get("SNOWFLAKE_USER") or "nobody"
+    return {"SNOWFLAKE_USER": user, "PARTITIONS_START": "", "LAKE_FOLDER": ""}
 
 
 def _is_view(node: Any) -> bool:
