@@ -17,6 +17,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from collector.bodies import MAX_REJECTED_PAYLOAD
 from collector.refusals import BODY, HEAD, IDLE, Refusing, refusals
 from collector.sweep import watch
 
@@ -154,10 +155,12 @@ class Connection(Refusing):
 
     def on_body(self, body: bytes) -> None:
         self._without_body = 0
-        room = self._longest_body(self.scope["path"]) - self._body_bytes
+        before = self._body_bytes
         self._body_bytes += len(body)
-        if room > 0:
-            HttpToolsProtocol.on_body(self, body if len(body) <= room else body[:room])
+        if self._body_bytes > MAX_REJECTED_PAYLOAD:  # so much is kept of any
+            body = body[: max(0, self._longest_body(self.scope["path"]) - before)]
+        if body:
+            HttpToolsProtocol.on_body(self, body)
         if self._body_bytes > MAX_BODY_BYTES:
             self._refuse(413, "too_large", f"the body is longer than {MAX_BODY_BYTES} bytes")
             raise _Stop

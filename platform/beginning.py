@@ -48,6 +48,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _first_loaded(settings: Settings) -> date | None:
+    """Nothing where there is no lake, or none that can be read: whoever needs it says why, which loading the code location need not."""
     catalog = Catalog(settings.lake_catalog.parent)
     with suppress(sqlite3.Error, ExpectedError, OSError), catalog.reading() as connection:
         ((first,),) = connection.execute("select min(arrival_date) from clickstream_load_history").fetchall()

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import PostgresEventLogStorage
-from dagster_postgres.utils import pg_url_from_config
+from dagster_postgres.utils import get_token_provider_from_config, pg_url_from_config
 
 from ingestion_platform.dagster_internals.unreached_checks import ForgetsUnreachedChecks
 
@@ -21,4 +21,5 @@ class PostgresEvents(ForgetsUnreachedChecks, PostgresEventLogStorage):
             inst_data=inst_data,
             postgres_url=pg_url_from_config(config_value),
             should_autocreate_tables=config_value.get("should_autocreate_tables", True),
+            token_provider=get_token_provider_from_config(config_value),
         )

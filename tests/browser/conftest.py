@@ -79,3 +79,19 @@ _CONTRASTS = """() => {
 def contrasts_of() -> Callable[[Any], dict[str, float]]:
     """The least contrast of each kind of element on a page that has text of its own."""
     return lambda page: dict(page.evaluate(_CONTRASTS))
+
+
+@pytest.fixture
+def overheard() -> Callable[[Any], tuple[list[str], list[str]]]:
+    """What a page says (console, errors, dialogs) and the addresses that it asks for, from now on."""
+
+    def listen(page: Any) -> tuple[list[str], list[str]]:
+        said: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(f"{error}"))
+        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: asked.append(request.url))
+        return said, asked
+
+    return listen

@@ -90,16 +90,16 @@ def _figures(n: int) -> tuple[Figure, ...]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_it_fits_can_be_read_and_calls_nowhere(
-    browser: Any, contrasts_of: Callable[[Any], dict[str, float]], report: Path, width: int, scheme: str
+    browser: Any,
+    contrasts_of: Callable[[Any], dict[str, float]],
+    overheard: Callable[[Any], tuple[list[str], list[str]]],
+    report: Path,
+    width: int,
+    scheme: str,
 ) -> None:
     """A cell too wide hid half of a phone's page; amber letters on amber could not be read; a value that was an image called its author."""
     page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(f"{error}"))
-    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-    page.on("request", lambda request: asked.append(request.url))
+    said, asked = overheard(page)
     page.goto(report.as_uri())
     page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
     page.wait_for_timeout(200)

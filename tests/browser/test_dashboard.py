@@ -103,16 +103,16 @@ def table(page: Any, name: str) -> list[str]:
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_it_fits_can_be_read_and_calls_nowhere(
-    browser: Any, dashboard: Path, contrasts_of: Callable[[Any], dict[str, float]], width: int, scheme: str
+    browser: Any,
+    dashboard: Path,
+    contrasts_of: Callable[[Any], dict[str, float]],
+    overheard: Callable[[Any], tuple[list[str], list[str]]],
+    width: int,
+    scheme: str,
 ) -> None:
     """Names that clients send stand in it: none may run, load, or make a phone's page wider. Each chart has a name and a table."""
     page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(f"{error}"))
-    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-    page.on("request", lambda request: asked.append(request.url))
+    said, asked = overheard(page)
     page.goto(dashboard.as_uri())
     ratios: dict[str, float] = {}
     for name, title in (("business", "Business"), ("quality", "Data quality"), ("publications", "Publications")):
@@ -177,15 +177,15 @@ def test_filters_change_figures_and_amounts_stay_exact(browser: Any, dashboard: 
     page.close()
 
 
-def test_before_anything_is_published_it_says_so(browser: Any, tmp_path: Path) -> None:
+def test_before_anything_is_published_it_says_so(
+    browser: Any, overheard: Callable[[Any], tuple[list[str], list[str]]], tmp_path: Path
+) -> None:
     """And no script stumbles over dates that are not there."""
     path = tmp_path / "dashboard.html"
     empty = {name: Table.of(source, []) for name, source in SOURCES.items()}
     path.write_text(html(Contents(None, empty, [], [], []), "test", tmp_path, tmp_path), encoding="utf-8")
     page = browser.new_page(viewport={"width": 1440, "height": 844})
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(f"{error}"))
+    said, _ = overheard(page)
     page.goto(path.as_uri())
     drawn(page)
     assert "There is nothing to show yet" in page.locator("body").inner_text()

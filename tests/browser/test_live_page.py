@@ -67,17 +67,17 @@ def _hits(url: str) -> None:
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_hits_show_as_text_and_can_be_chosen(
-    browser: Any, contrasts_of: Callable[[Any], dict[str, float]], url: str, width: int, scheme: str
+    browser: Any,
+    contrasts_of: Callable[[Any], dict[str, float]],
+    overheard: Callable[[Any], tuple[list[str], list[str]]],
+    url: str,
+    width: int,
+    scheme: str,
 ) -> None:
     """A name of an event was markup in many a tool of this kind. Nothing is asked of anybody else, and it fits a phone."""
     _hits(url)
     page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    said: list[str] = []
-    asked: set[str] = set()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(f"{error}"))
-    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-    page.on("request", lambda request: asked.add(request.url.partition("?")[0]))
+    said, asked = overheard(page)
     page.goto(f"{url}/live")
     rows = page.locator("main details")
     page.locator("main details").nth(6).wait_for()
@@ -105,7 +105,7 @@ def test_hits_show_as_text_and_can_be_chosen(
     assert page.locator("#accepted").inner_text() == "0"
     page.close()
     assert said == []
-    assert asked == {f"{url}/live", f"{url}/live/hits", f"{url}/live/reset"}
+    assert {address.partition("?")[0] for address in asked} == {f"{url}/live", f"{url}/live/hits", f"{url}/live/reset"}
 
 
 def test_a_page_of_another_origin_reads_and_resets_nothing(
