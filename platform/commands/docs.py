@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +32,9 @@ def serve_docs(settings: Settings) -> None:
     build_docs(settings, FOLDER)
     with ThreadingHTTPServer((HOST, settings.docs_port), partial(_Handler, directory=f"{FOLDER}")) as server:
         print(f"Pages at http://{HOST}:{server.server_port}/ (Ctrl-C stops); the files are in {FOLDER}", flush=True)
+        # Who started it in the background of a script had it ignore Ctrl-C's signal.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
             server.serve_forever()
 
